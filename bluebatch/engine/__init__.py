@@ -1,0 +1,1 @@
+"""Training and inference of any model over stores that stream."""

@@ -1,0 +1,1 @@
+"""Numbers on genes: normalisation, panels, mixtures, baselines, scores."""

@@ -1,0 +1,144 @@
+"""What the engine asks of any network.
+
+A model is one file in this room. It turns a batch of named tensors into named outputs, names its
+loss terms and their weights, and knows how it is best laid out for inference. The engine drives it
+without knowing what the names mean; `bluebatch.engine.task` binds the names to stores.
+"""
+
+import abc
+from typing import NamedTuple
+
+import torch
+
+Batch = dict[str, torch.Tensor]
+
+
+class Price(NamedTuple):
+    """What a model costs in memory.
+
+    Parameters
+    ----------
+    weight_bytes : int
+        Of all weights and anchors at the precision it is held in.
+    row_bytes : int
+        Peak of the activations for one row at inference.
+    """
+
+    weight_bytes: int
+    row_bytes: int
+
+
+class Model(torch.nn.Module, abc.ABC):
+    """A network that the engine can train and apply.
+
+    Every tensor of a batch has the rows of the batch as its first axis.
+    """
+
+    def transform(self, batch: Batch, generator: torch.Generator | None = None) -> Batch:
+        """Turn what was read into what the network sees; nothing by default.
+
+        Parameters
+        ----------
+        batch : Batch
+            As the task reads it.
+        generator : torch.Generator, optional
+            Given while training: noise, gaps and other augmentation are drawn from it. Without
+            one the transform is deterministic.
+
+        Returns
+        -------
+        Batch
+            With every tensor that `forward` takes.
+        """
+        del generator
+        return batch
+
+    @abc.abstractmethod
+    def forward(self, batch: Batch) -> Batch:
+        """Predict from a transformed batch.
+
+        Parameters
+        ----------
+        batch : Batch
+            Output of `transform`.
+
+        Returns
+        -------
+        Batch
+            Outputs by name, as `losses` compares them.
+        """
+
+    @abc.abstractmethod
+    def losses(self, outputs: Batch, batch: Batch) -> Batch:
+        """Measure every loss term, unweighted.
+
+        Parameters
+        ----------
+        outputs : Batch
+            Output of `forward`.
+        batch : Batch
+            With the targets.
+
+        Returns
+        -------
+        Batch
+            One scalar a term.
+        """
+
+    @abc.abstractmethod
+    def loss_weights(self, epoch: int) -> dict[str, float]:
+        """Weigh the loss terms at an epoch.
+
+        Parameters
+        ----------
+        epoch : int
+            From 0.
+
+        Returns
+        -------
+        dict of str to float
+            Weight by term.
+        """
+
+    def conclude(self, outputs: Batch, generator: torch.Generator | None = None) -> Batch:
+        """Turn outputs into predictions: clip, draw; nothing by default.
+
+        Parameters
+        ----------
+        outputs : Batch
+            Output of `forward`.
+        generator : torch.Generator, optional
+            Keyed by seed and block, for models that draw at inference.
+
+        Returns
+        -------
+        Batch
+            Predictions by name.
+        """
+        del generator
+        return outputs
+
+    def prepare(self, dtype: torch.dtype) -> "Model":
+        """Lay the network out for inference: folded, in the given precision; itself by default.
+
+        Parameters
+        ----------
+        dtype : torch.dtype
+            torch.float32 or torch.bfloat16.
+
+        Returns
+        -------
+        Model
+            In evaluation mode, on the same device; may share weights with this one.
+        """
+        return self.eval().to(dtype)
+
+    @abc.abstractmethod
+    def price(self) -> Price:
+        """Price the model's memory.
+
+        Returns
+        -------
+        Price
+            Bytes of weights and of one row.
+        """

@@ -1,0 +1,1 @@
+"""How any long job is priced, cut, spread and shown."""

@@ -1,0 +1,1 @@
+"""From single cells to labelled pseudobulk stores."""

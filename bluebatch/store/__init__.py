@@ -1,0 +1,1 @@
+"""Data on disk: the stores and folders that are the contract between stages."""

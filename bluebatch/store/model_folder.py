@@ -1,0 +1,155 @@
+"""The model folder: ``model.json``, arrays and weights, as train leaves it for every later stage."""
+
+import json
+import pathlib
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pydantic
+import safetensors
+import safetensors.numpy
+
+from bluebatch import errors
+from bluebatch.store import write
+
+FORMAT_VERSION = 1
+CARD_FILE = "model.json"
+ARRAYS_FILE = "arrays.safetensors"
+
+
+class Card(pydantic.BaseModel):
+    """What a model is, for any kind of model; read by people as well as by later stages.
+
+    Parameters
+    ----------
+    kind : str
+        Kind of model, e.g. ``"unmix"``.
+    labels : dict of str to list of str
+        Ordered labels by axis, e.g. ``input_gene``, ``gene``, ``cell_type``.
+    units : dict of str to str
+        Unit of each output.
+    settings : dict
+        The resolved configuration of the training.
+    made_from : dict
+        Digests and paths of what it was trained on, versions, date, machine.
+    facts : dict
+        What this kind of model has to say of itself in JSON values.
+    scores : dict
+        Held-out scores.
+    members : list of dict
+        One entry a network: file of its weights, seed, settings of its own.
+    format_version : int
+        Of this folder.
+    bluebatch_version : str
+        That trained it.
+    """
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+
+    kind: str
+    labels: dict[str, list[str]]
+    units: dict[str, str]
+    settings: dict[str, Any]
+    made_from: dict[str, Any]
+    facts: dict[str, Any]
+    scores: dict[str, Any]
+    members: list[dict[str, Any]]
+    format_version: int = FORMAT_VERSION
+    bluebatch_version: str = ""
+
+
+def write_card(
+    folder: str | pathlib.Path, card: Card, arrays: dict[str, npt.NDArray[Any]]
+) -> None:
+    """Write the arrays, then the card: a folder without a card is no model.
+
+    Parameters
+    ----------
+    folder : str or pathlib.Path
+        Model folder; made if missing.
+    card : Card
+        What the model is.
+    arrays : dict of str to np.ndarray
+        Arrays that go with it: anchors, skill, baselines.
+    """
+    folder = pathlib.Path(folder)
+    with write.room_on_disk(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+        safetensors.numpy.save_file(contiguous, folder / ARRAYS_FILE)
+        temporary = folder / (CARD_FILE + ".tmp")
+        temporary.write_text(json.dumps(card.model_dump(), indent=1) + "\n")
+        temporary.rename(folder / CARD_FILE)
+
+
+def read_card(folder: str | pathlib.Path) -> Card:
+    """Read and check ``model.json``.
+
+    Parameters
+    ----------
+    folder : str or pathlib.Path
+        Model folder.
+
+    Returns
+    -------
+    Card
+        What the model is.
+
+    Raises
+    ------
+    errors.MissingInputError
+        If there is no finished model.
+    errors.ForeignStoreError
+        If the card is broken or of another format version.
+    """
+    file = pathlib.Path(folder) / CARD_FILE
+    if not file.is_file():
+        raise errors.MissingInputError(
+            f"{folder}: holds no {CARD_FILE}, so no finished model. "
+            "Give the folder that `bluebatch train` wrote."
+        )
+    try:
+        content = json.loads(file.read_text())
+        version = content.get("format_version")
+    except (ValueError, AttributeError) as error:
+        raise errors.ForeignStoreError(f"{file}: is not readable JSON ({error}).") from error
+    if version != FORMAT_VERSION:
+        raise errors.ForeignStoreError(
+            f"{file}: has format version {version}, needed: {FORMAT_VERSION}. "
+            "Train the model again with this version of bluebatch."
+        )
+    try:
+        return Card.model_validate(content)
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        raise errors.ForeignStoreError(
+            f"{file}: {'.'.join(map(str, first['loc']))}: {first['msg']}. Train the model again."
+        ) from error
+
+
+def read_arrays(folder: str | pathlib.Path) -> dict[str, npt.NDArray[Any]]:
+    """Read the arrays that go with a card.
+
+    Parameters
+    ----------
+    folder : str or pathlib.Path
+        Model folder.
+
+    Returns
+    -------
+    dict of str to np.ndarray
+        Every array by name.
+
+    Raises
+    ------
+    errors.ForeignStoreError
+        If the file is missing or broken.
+    """
+    file = pathlib.Path(folder) / ARRAYS_FILE
+    try:
+        return safetensors.numpy.load_file(file)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise errors.ForeignStoreError(
+            f"{file}: cannot be read ({error}). Train the model again."
+        ) from error

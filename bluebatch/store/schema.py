@@ -1,0 +1,218 @@
+"""Every array of every store, declared once: name, axes, type, unit, chunk rule, meaning.
+
+The stores are the contract between stages, so writing and opening both check against this page.
+A new kind of model adds its results as one more `StoreSpec`.
+"""
+
+import dataclasses
+
+FORMAT_VERSION = 1
+ROWS_PER_CHUNK = 256
+
+Dims = tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class ArraySpec:
+    """One array of a store.
+
+    Parameters
+    ----------
+    name : str
+        Name in the store.
+    dims : tuple of str
+        Axes in order. The first is the store's row axis where the array has one row a row.
+    dtype : str
+        NumPy name, or ``"str"`` for variable-length text.
+    unit, meaning : str
+        Written into the array's attributes.
+    chunks : tuple of int or None
+        Extent of a chunk along each axis; None takes the whole axis.
+    optional : bool
+        Whether a store may do without.
+    dtypes : tuple of str
+        Further types that are accepted.
+    """
+
+    name: str
+    dims: Dims
+    dtype: str
+    unit: str
+    meaning: str
+    chunks: tuple[int | None, ...]
+    optional: bool = False
+    dtypes: tuple[str, ...] = ()
+
+    def chunk_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Fill in the whole-axis extents of the chunk rule.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Shape of the array.
+
+        Returns
+        -------
+        tuple of int
+            Shape of a chunk, at least 1 along each axis.
+        """
+        sizes = zip(self.chunks, shape, strict=True)
+        return tuple(max(1, size if rule is None else rule) for rule, size in sizes)
+
+
+@dataclasses.dataclass(frozen=True)
+class StoreSpec:
+    """One kind of store.
+
+    Parameters
+    ----------
+    kind : str
+        The root attribute ``kind``.
+    row : str
+        The axis along which the store grows, is cut into blocks and partitions.
+    arrays : tuple of ArraySpec
+        What the store holds.
+    """
+
+    kind: str
+    row: str
+    arrays: tuple[ArraySpec, ...]
+
+    def array(self, name: str) -> ArraySpec:
+        """Look one array up.
+
+        Parameters
+        ----------
+        name : str
+            Name of an array of this kind of store.
+
+        Returns
+        -------
+        ArraySpec
+            Its declaration.
+
+        Raises
+        ------
+        KeyError
+            If the kind has no such array.
+        """
+        return {spec.name: spec for spec in self.arrays}[name]
+
+
+def _by_row(name: str, dims: Dims, dtype: str, unit: str, meaning: str, **more: bool) -> ArraySpec:
+    return ArraySpec(
+        name, dims, dtype, unit, meaning, (ROWS_PER_CHUNK, *[None] * (len(dims) - 1)), **more
+    )
+
+
+def _whole(name: str, dims: Dims, dtype: str, unit: str, meaning: str) -> ArraySpec:
+    return ArraySpec(name, dims, dtype, unit, meaning, (None,) * len(dims), optional=True)
+
+
+def _profile(genes: str, **more: bool | tuple[str, ...]) -> ArraySpec:
+    # One cell type of 256 samples a chunk: blocks of samples and single cell types both read fast.
+    return ArraySpec(
+        "profile",
+        ("sample", "cell_type", genes),
+        "float32",
+        "log2(1 + CPM)",
+        "expression of each cell type in each sample; NaN where the type is absent",
+        (ROWS_PER_CHUNK, 1, None),
+        **more,  # type: ignore[arg-type]
+    )
+
+
+_BULK = (
+    _by_row(
+        "expression", ("sample", "gene"), "float32", "see attribute unit", "bulk expression, linear"
+    ),
+    _by_row(
+        "library_size", ("sample",), "float64", "as expression", "sum over all measured genes"
+    ),
+)
+_FRACTIONS = (
+    _by_row(
+        "proportion", ("sample", "cell_type"), "float32", "fraction of cells", "rows sum to 1"
+    ),
+    _by_row(
+        "rna_fraction", ("sample", "cell_type"), "float32", "fraction of RNA", "rows sum to 1"
+    ),
+)
+
+COHORT = StoreSpec(
+    "cohort",
+    "sample",
+    (
+        *_BULK,
+        _by_row("patient", ("sample",), "str", "", "patient of each sample", optional=True),
+    ),
+)
+
+PSEUDOBULK = StoreSpec(
+    "pseudobulk",
+    "sample",
+    (
+        *_BULK,
+        *_FRACTIONS,
+        _by_row("n_cells", ("sample", "cell_type"), "int32", "cells", "cells drawn"),
+        _profile("profile_gene"),
+        _by_row("split", ("sample",), "str", "", "train, validation or test"),
+        _by_row("source", ("sample",), "str", "", "the reference drawn from, or mixed"),
+        _by_row(
+            "twin",
+            ("sample",),
+            "str",
+            "",
+            "test samples: the sample drawn from other cells of the pool in the same numbers",
+        ),
+        _whole(
+            "marker_log_fold_change",
+            ("reference", "cell_type", "gene"),
+            "float32",
+            "log2",
+            "type against the rest, Wilcoxon rank-sum on training cells",
+        ),
+        _whole(
+            "marker_adjusted_p",
+            ("reference", "cell_type", "gene"),
+            "float32",
+            "",
+            "Benjamini-Hochberg adjusted p of the same test",
+        ),
+        _whole(
+            "cell_library_size",
+            ("reference", "cell_type"),
+            "float64",
+            "counts per cell",
+            "mean over training cells; NaN where the reference lacks the type",
+        ),
+    ),
+)
+
+PROFILE = StoreSpec(
+    "profile",
+    "sample",
+    (
+        *_FRACTIONS,
+        _profile("gene", dtypes=("float16",)),
+        _by_row(
+            "reconstruction_error",
+            ("sample",),
+            "float32",
+            "log2(1 + CPM)",
+            "RMSE of the recombined profiles against the sample over measured panel genes",
+        ),
+        _by_row(
+            "gene_coverage", ("sample",), "float32", "fraction", "share of the panel measured"
+        ),
+        _whole(
+            "skill",
+            ("cell_type", "gene"),
+            "float32",
+            "1 - MSE / MSE of the training mean",
+            "held-out skill of the model: mask what is not predictable",
+        ),
+    ),
+)
+
+SPECS = {spec.kind: spec for spec in (COHORT, PSEUDOBULK, PROFILE)}
