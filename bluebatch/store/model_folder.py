@@ -59,9 +59,7 @@ class Card(pydantic.BaseModel):
     bluebatch_version: str = ""
 
 
-def write_card(
-    folder: str | pathlib.Path, card: Card, arrays: dict[str, npt.NDArray[Any]]
-) -> None:
+def write_card(folder: str | pathlib.Path, card: Card, arrays: dict[str, npt.NDArray[Any]]) -> None:
     """Write the arrays, then the card: a folder without a card is no model.
 
     Parameters

@@ -126,17 +126,11 @@ _BULK = (
     _by_row(
         "expression", ("sample", "gene"), "float32", "see attribute unit", "bulk expression, linear"
     ),
-    _by_row(
-        "library_size", ("sample",), "float64", "as expression", "sum over all measured genes"
-    ),
+    _by_row("library_size", ("sample",), "float64", "as expression", "sum over all measured genes"),
 )
 _FRACTIONS = (
-    _by_row(
-        "proportion", ("sample", "cell_type"), "float32", "fraction of cells", "rows sum to 1"
-    ),
-    _by_row(
-        "rna_fraction", ("sample", "cell_type"), "float32", "fraction of RNA", "rows sum to 1"
-    ),
+    _by_row("proportion", ("sample", "cell_type"), "float32", "fraction of cells", "rows sum to 1"),
+    _by_row("rna_fraction", ("sample", "cell_type"), "float32", "fraction of RNA", "rows sum to 1"),
 )
 
 COHORT = StoreSpec(
@@ -202,9 +196,7 @@ PROFILE = StoreSpec(
             "log2(1 + CPM)",
             "RMSE of the recombined profiles against the sample over measured panel genes",
         ),
-        _by_row(
-            "gene_coverage", ("sample",), "float32", "fraction", "share of the panel measured"
-        ),
+        _by_row("gene_coverage", ("sample",), "float32", "fraction", "share of the panel measured"),
         _whole(
             "skill",
             ("cell_type", "gene"),
