@@ -31,7 +31,7 @@ def counts_per_million(
         library_size = np.nansum(values, axis=-1, dtype=np.float64)
     total = np.asarray(library_size, dtype=np.float64)
     scale = np.divide(MILLION, total, out=np.full_like(total, np.nan), where=total > 0)
-    return values * scale[..., np.newaxis].astype(values.dtype)
+    return np.asarray(values * scale[..., np.newaxis].astype(values.dtype))
 
 
 def log_transform(cpm: npt.ArrayLike) -> FloatArray:

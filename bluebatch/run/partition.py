@@ -59,7 +59,7 @@ class Plan(pydantic.BaseModel):
 class Partition(NamedTuple):
     """A range of rows that is written, and marked, as one."""
 
-    index: int
+    number: int
     rows: slice
 
 
@@ -148,7 +148,7 @@ class Job:
             "seconds": round(seconds, 3),
             "versions": versions(),
         }
-        _write_atomically(self.folder / f"p{partition.index}.json", marker)
+        _write_atomically(self.folder / f"p{partition.number}.json", marker)
 
     def finalise(self, attributes: dict[str, Any] | None = None) -> None:
         """Complete the store once every partition is marked.
@@ -163,7 +163,7 @@ class Job:
         errors.IncompleteError
             If partitions are missing.
         """
-        missing = [str(partition.index) for partition in self.pending()]
+        missing = [str(partition.number) for partition in self.pending()]
         if missing:
             raise errors.IncompleteError(
                 f"{self.path}: partitions {', '.join(missing[:20])} of "
@@ -175,7 +175,7 @@ class Job:
 
     def _is_marked(self, partition: Partition) -> bool:
         try:
-            marker = json.loads((self.folder / f"p{partition.index}.json").read_text())
+            marker = json.loads((self.folder / f"p{partition.number}.json").read_text())
             files = marker["chunks"].items()
             whole = all((self.path / name).stat().st_size == size for name, (size, _) in files)
         except (OSError, ValueError, KeyError, TypeError, AttributeError):

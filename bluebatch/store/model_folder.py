@@ -1,4 +1,4 @@
-"""The model folder: ``model.json``, arrays and weights, as train leaves it for every later stage."""
+"""The model folder: card, arrays and weights, as train leaves it for every later stage."""
 
 import json
 import pathlib

@@ -99,17 +99,18 @@ class StoreSpec:
         return {spec.name: spec for spec in self.arrays}[name]
 
 
-def _by_row(name: str, dims: Dims, dtype: str, unit: str, meaning: str, **more: bool) -> ArraySpec:
-    return ArraySpec(
-        name, dims, dtype, unit, meaning, (ROWS_PER_CHUNK, *[None] * (len(dims) - 1)), **more
-    )
+def _by_row(
+    name: str, dims: Dims, dtype: str, unit: str, meaning: str, *, optional: bool = False
+) -> ArraySpec:
+    chunks = (ROWS_PER_CHUNK, *[None] * (len(dims) - 1))
+    return ArraySpec(name, dims, dtype, unit, meaning, chunks, optional)
 
 
 def _whole(name: str, dims: Dims, dtype: str, unit: str, meaning: str) -> ArraySpec:
     return ArraySpec(name, dims, dtype, unit, meaning, (None,) * len(dims), optional=True)
 
 
-def _profile(genes: str, **more: bool | tuple[str, ...]) -> ArraySpec:
+def _profile(genes: str, *dtypes: str) -> ArraySpec:
     # One cell type of 256 samples a chunk: blocks of samples and single cell types both read fast.
     return ArraySpec(
         "profile",
@@ -118,7 +119,7 @@ def _profile(genes: str, **more: bool | tuple[str, ...]) -> ArraySpec:
         "log2(1 + CPM)",
         "expression of each cell type in each sample; NaN where the type is absent",
         (ROWS_PER_CHUNK, 1, None),
-        **more,  # type: ignore[arg-type]
+        dtypes=dtypes,
     )
 
 
@@ -188,7 +189,7 @@ PROFILE = StoreSpec(
     "sample",
     (
         *_FRACTIONS,
-        _profile("gene", dtypes=("float16",)),
+        _profile("gene", "float16"),
         _by_row(
             "reconstruction_error",
             ("sample",),
