@@ -6,6 +6,7 @@ without knowing what the names mean; `bluebatch.engine.task` binds the names to 
 """
 
 import abc
+import copy
 from typing import NamedTuple
 
 import torch
@@ -119,7 +120,7 @@ class Model(torch.nn.Module, abc.ABC):
         return outputs
 
     def prepare(self, dtype: torch.dtype) -> "Model":
-        """Lay the network out for inference: folded, in the given precision; itself by default.
+        """Lay a copy of the network out for inference: folded, in the given precision.
 
         Parameters
         ----------
@@ -129,9 +130,10 @@ class Model(torch.nn.Module, abc.ABC):
         Returns
         -------
         Model
-            In evaluation mode, on the same device; may share weights with this one.
+            In evaluation mode, on the same device; takes float32 batches all the same. This one
+            stays as it is, but may share weights with it.
         """
-        return self.eval().to(dtype)
+        return copy.deepcopy(self).eval().to(dtype)
 
     @abc.abstractmethod
     def price(self) -> Price:
