@@ -5,8 +5,10 @@ of this room drives both through these methods and never asks what the names mea
 """
 
 import abc
+import dataclasses
+import pathlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +18,60 @@ from bluebatch.store import model_folder, read, schema
 
 Arrays = dict[str, npt.NDArray[Any]]
 Predict = Callable[[Arrays], Arrays]
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What one training run is given beside its settings.
+
+    Parameters
+    ----------
+    seed : int
+        From which every random number of the run is drawn.
+    overwrite : bool
+        Whether something else at the output path is removed.
+    resume : bool
+        Whether an unfinished run at the output path is taken up.
+    device : str
+        ``"auto"``, ``"cpu"`` or ``"cuda"``.
+    threads : int or None
+        Threads of the processor; the cores granted by default.
+    cohort : str, pathlib.Path or None
+        A store whose measured labels limit what the model reads.
+    genes : pathlib.Path or None
+        A file of genes of interest, one a line.
+    mrna_content : pathlib.Path or None
+        A table of conversion factors of the user's own.
+    memory_bytes : int or None
+        What may be planned with; what is free by default.
+    """
+
+    seed: int = 0
+    overwrite: bool = False
+    resume: bool = False
+    device: str = "auto"
+    threads: int | None = None
+    cohort: str | pathlib.Path | None = None
+    genes: pathlib.Path | None = None
+    mrna_content: pathlib.Path | None = None
+    memory_bytes: int | None = None
+
+
+class BindSettings(pydantic.BaseModel):
+    """What a task must know to apply a model to a store; `infer.InferenceSettings` is one.
+
+    Parameters
+    ----------
+    presence : float
+        Predicted share of a sample below which a part of it counts as absent.
+    min_coverage : float
+        Share of the model's input labels that a store must hold.
+    """
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+
+    presence: float = pydantic.Field(default=0.01, ge=0, lt=1)
+    min_coverage: float = pydantic.Field(default=0.5, ge=0, le=1)
 
 
 class Result(NamedTuple):
@@ -33,6 +89,8 @@ class Result(NamedTuple):
         Arrays that do not depend on the rows and are written at once.
     leave_out : sequence of str
         Optional arrays that are not written.
+    note : str
+        What the user is told of the match, e.g. how many labels are missing.
     """
 
     spec: schema.StoreSpec
@@ -40,6 +98,7 @@ class Result(NamedTuple):
     attributes: Mapping[str, Any]
     whole: Arrays
     leave_out: Sequence[str] = ()
+    note: str = ""
 
 
 class Reader(abc.ABC):
@@ -96,11 +155,43 @@ class Task(abc.ABC):
         What the model is.
     arrays : dict of str to np.ndarray
         What goes with it: anchors, skill, baselines.
+
+    Attributes
+    ----------
+    reads : tuple of str
+        Kinds of stores that inference reads; any where it is empty.
     """
+
+    reads: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, card: model_folder.Card, arrays: Arrays) -> None:
         self.card = card
         self.arrays = arrays
+
+    @classmethod
+    def learn(cls, store: read.Store, settings: Any, options: Options) -> Self:
+        """Settle all that is known before the networks are trained.
+
+        Parameters
+        ----------
+        store : read.Store
+            Training store.
+        settings : pydantic.BaseModel
+            Resolved configuration.
+        options : Options
+            Of the run.
+
+        Returns
+        -------
+        Task
+            With a card and arrays, ready for `network` and `examples`.
+
+        Raises
+        ------
+        NotImplementedError
+            If this kind of model is not trained by the ``train`` command.
+        """
+        raise NotImplementedError(f"{cls.__name__} cannot be trained from {type(settings)}")
 
     @abc.abstractmethod
     def rows(self, store: read.Store, split: str) -> npt.NDArray[np.int64]:
@@ -169,13 +260,16 @@ class Task(abc.ABC):
         """
 
     @abc.abstractmethod
-    def bind(self, store: read.Store) -> Reader:
+    def bind(self, store: read.Store, options: Mapping[str, Any]) -> Reader:
         """Match an input store to the model's labels.
 
         Parameters
         ----------
         store : read.Store
             What inference reads.
+        options : mapping of str to Any
+            The settings of inference by name, and what the command line adds to them; a task takes
+            those that it knows and leaves out the rest.
 
         Returns
         -------
