@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
+import pydantic
 
 from bluebatch.models import contract
 from bluebatch.store import model_folder, read, schema
