@@ -134,4 +134,5 @@ def _drawn(what: str, total: int, unit: str) -> Iterator[Step]:
         finally:
             _screen.live = outer
             if outer is not None:
+                live.refresh()
                 live.remove_task(task)

@@ -1,0 +1,28 @@
+"""Commands about settings: config show, config check."""
+
+import click
+
+from bluebatch import config
+from bluebatch.cli import options
+
+
+@click.group("config")
+def config_group() -> None:
+    """Show or check a configuration."""
+
+
+@config_group.command("show")
+@click.argument("name", default="default")
+@options.output_options
+def show_command(name: str) -> None:
+    """Print the resolved settings of NAME: a name that ships with bluebatch, or a .toml file."""
+    click.echo(config.show(config.load(name)), nl=False)
+
+
+@config_group.command("check")
+@click.argument("name", metavar="FILE")
+@options.output_options
+def check_command(name: str) -> None:
+    """Check that FILE is a configuration, every key known and in range."""
+    config.load(name)
+    click.echo(f"{name}: is a valid configuration")

@@ -1,0 +1,91 @@
+"""Options that several commands share, and the printing of summaries."""
+
+import json
+import pathlib
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+import click
+
+from bluebatch.run import progress
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+PATH = click.Path(path_type=pathlib.Path)
+# Remembered on the root context, so that `bluebatch --json infer` and `bluebatch infer --json`
+# are one.
+JSON = "bluebatch.json"
+QUIET = "bluebatch.quiet"
+VERBOSE = "bluebatch.verbose"
+
+
+class Summary(Protocol):
+    """What a verb returns of its run."""
+
+    def as_text(self) -> str:
+        """Write it for people."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Write it for programs: JSON values."""
+
+
+def tell(summary: Summary) -> None:
+    """Print a summary on stdout: text, or JSON with ``--json``."""
+    if click.get_current_context().find_root().meta.get(JSON):
+        click.echo(json.dumps(summary.as_dict(), default=str))
+    else:
+        click.echo(summary.as_text())
+
+
+def _remember(name: str) -> Callable[[click.Context, click.Parameter, bool], None]:
+    def callback(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+        meta = ctx.find_root().meta
+        meta[name] = value or meta.get(name, False)
+        progress.configure(quiet=meta.get(QUIET, False), verbose=meta.get(VERBOSE, False))
+
+    return callback
+
+
+def _flag(name: str, key: str, text: str) -> Callable[[F], F]:
+    return click.option(name, is_flag=True, expose_value=False, callback=_remember(key), help=text)
+
+
+def output_options(command: F) -> F:
+    """Add what every command has: ``--quiet``, ``--verbose``, ``--json``."""
+    command = _flag("--json", JSON, "Print the summary as JSON.")(command)
+    command = _flag("--verbose", VERBOSE, "Log every detail; show tracebacks.")(command)
+    return _flag("--quiet", QUIET, "No progress; warnings and the summary only.")(command)
+
+
+def split_lists(
+    ctx: click.Context, parameter: click.Parameter, value: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Split comma lists of a repeatable option: ``--x a,b --x c`` is a, b, c."""
+    parts = (part.strip() for item in value for part in item.split(","))
+    return tuple(part for part in parts if part)
+
+
+out_option = click.option("--out", type=PATH, required=True, help="What to write.")
+model_option = click.option(
+    "--model", type=PATH, required=True, help="Folder that `bluebatch train` wrote."
+)
+config_option = click.option(
+    "--config",
+    "config_name",
+    default="default",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="Settings: a name that ships with bluebatch, or a .toml file.",
+)
+seed_option = click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all that is drawn."
+)
+overwrite_option = click.option(
+    "--overwrite", is_flag=True, help="Replace what stands at the output path."
+)
+threads_option = click.option(
+    "--threads", type=click.IntRange(min=1), help="Default: the cores granted."
+)
+device_option = click.option(
+    "--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N."
+)
