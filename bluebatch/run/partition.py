@@ -20,9 +20,11 @@ import pydantic
 import zarr
 
 from bluebatch import errors
-from bluebatch.store import schema, write
+from bluebatch.store import write
 
 PARTITION_ROWS = 1024
+PLAN_FILE = "plan.json"
+CREATED_FILE = "created.json"
 
 
 class Plan(pydantic.BaseModel):
@@ -132,13 +134,8 @@ class Job:
         seconds : float
             Wall time it took.
         """
-        chunks = {}
-        for file in self._chunks(partition):
-            _flush(file)
-            with file.open("rb") as handle:
-                handle.seek(-min(4, file.stat().st_size), os.SEEK_END)
-                tail = handle.read().hex()
-            chunks[file.relative_to(self.path).as_posix()] = [file.stat().st_size, tail]
+        with write.room_on_disk(self.path):
+            chunks = self._flush_chunks(partition)
         marker = {
             "run_id": self.plan.run_id,
             "rows": [partition.rows.start, partition.rows.stop],
@@ -183,10 +180,28 @@ class Job:
         rows = [partition.rows.start, partition.rows.stop]
         return bool(whole and marker.get("run_id") == self.plan.run_id and marker["rows"] == rows)
 
+    def _flush_chunks(self, partition: Partition) -> dict[str, list[int | str]]:
+        """List a partition's chunks with their bytes and checksums, flushed to the disk."""
+        chunks: dict[str, list[int | str]] = {}
+        folders = set()
+        for file in self._chunks(partition):
+            _flush(file)
+            folders.add(file.parent)
+            size = file.stat().st_size
+            with file.open("rb") as handle:
+                handle.seek(-min(4, size), os.SEEK_END)
+                chunks[file.relative_to(self.path).as_posix()] = [size, handle.read().hex()]
+        for folder in folders:
+            _flush(folder)
+        return chunks
+
     def _chunks(self, partition: Partition) -> Iterator[pathlib.Path]:
-        step = schema.ROWS_PER_CHUNK
-        for index in range(partition.rows.start // step, -(-partition.rows.stop // step)):
-            for start in self.path.glob(f"*/c/{index}"):
+        for name, array in self.group().arrays():
+            if array.shape[:1] != (self.plan.n_rows,):
+                continue
+            step = array.chunks[0]
+            for index in range(partition.rows.start // step, -(-partition.rows.stop // step)):
+                start = self.path / name / "c" / str(index)
                 if start.is_file():
                     yield start
                 yield from sorted(found for found in start.rglob("*") if found.is_file())
@@ -217,24 +232,31 @@ def open_job(
     ------
     errors.OutputExistsError
         If something that this plan did not make stands there and ``overwrite`` is False.
+    errors.ChangedInputError
+        If an unfinished run of the same settings stands there whose inputs were others.
     """
     path = pathlib.Path(path)
-    plan_file = write.run_folder(path) / "plan.json"
-    if path.exists() or plan_file.parent.exists():
-        state = _found(path, plan, plan_file)
-        if state is not None and not overwrite:
+    folder = write.run_folder(path)
+    if (path.exists() or folder.exists()) and not overwrite:
+        state = _found(path, plan, folder)
+        if state in ("resumed", "complete"):
             return Job(path, plan, state)
-        if path.exists() and state is None and not overwrite:
+        if state == "changed":
+            _refuse_changed(path, plan, folder)
+        if path.exists() and state == "foreign":
             raise errors.OutputExistsError(
                 f"{path}: something that this run did not make stands there. "
                 "Choose another --out, or give --overwrite to replace it."
             )
-        write.clear(path)
+    write.clear(path)
     with write.room_on_disk(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True)
+        # The plan comes first and the note that all was created last: a run that is killed in
+        # between leaves what the next one knows for its own.
+        content = {"run_id": plan.run_id, **plan.model_dump(mode="json")}
+        _write_atomically(folder / PLAN_FILE, content)
         create()
-        plan_file.parent.mkdir(exist_ok=True)
-        _write_atomically(plan_file, {"run_id": plan.run_id, **plan.model_dump(mode="json")})
+        _write_atomically(folder / CREATED_FILE, {"run_id": plan.run_id})
     return Job(path, plan, "new")
 
 
@@ -266,16 +288,29 @@ _SLURM_IDS = ("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLUR
 
 
 def _found(
-    path: pathlib.Path, plan: Plan, plan_file: pathlib.Path
-) -> Literal["resumed", "complete"] | None:
+    path: pathlib.Path, plan: Plan, folder: pathlib.Path
+) -> Literal["resumed", "complete", "changed", "empty", "foreign"]:
     try:
-        same = json.loads(plan_file.read_text()).get("run_id") == plan.run_id
+        found = json.loads((folder / PLAN_FILE).read_text())
+        if not (folder / CREATED_FILE).exists():
+            return "empty"
         status = zarr.open_group(str(path), mode="r").attrs.get("status")
-    except (OSError, ValueError, KeyError):
-        return None
-    if not same:
-        return None
-    return "complete" if status == "complete" else "resumed"
+        same_but_inputs = [found["command"], found["settings"]] == [plan.command, plan.settings]
+    except (OSError, ValueError, KeyError, TypeError):
+        return "foreign"
+    if found.get("run_id") == plan.run_id:
+        return "complete" if status == "complete" else "resumed"
+    return "changed" if same_but_inputs and status == "writing" else "foreign"
+
+
+def _refuse_changed(path: pathlib.Path, plan: Plan, folder: pathlib.Path) -> None:
+    found = json.loads((folder / PLAN_FILE).read_text())
+    before: dict[str, str] = found.get("inputs", {})
+    changed = [role for role in plan.inputs if plan.inputs[role] != before.get(role)]
+    raise errors.ChangedInputError(
+        f"{path}: the unfinished run there read another {' and another '.join(changed) or 'input'} "
+        "than is given now. Give the same as then to go on, or --overwrite to start anew."
+    )
 
 
 def _write_atomically(file: pathlib.Path, content: dict[str, Any]) -> None:
