@@ -12,7 +12,6 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
-import pydantic
 
 from bluebatch.models import contract
 from bluebatch.store import model_folder, read, schema
@@ -56,23 +55,6 @@ class Options:
     genes: pathlib.Path | None = None
     mrna_content: pathlib.Path | None = None
     memory_bytes: int | None = None
-
-
-class BindSettings(pydantic.BaseModel):
-    """What a task must know to apply a model to a store; `infer.InferenceSettings` is one.
-
-    Parameters
-    ----------
-    presence : float
-        Predicted share of a sample below which a part of it counts as absent.
-    min_coverage : float
-        Share of the model's input labels that a store must hold.
-    """
-
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
-
-    presence: float = pydantic.Field(default=0.01, ge=0, lt=1)
-    min_coverage: float = pydantic.Field(default=0.5, ge=0, le=1)
 
 
 class Result(NamedTuple):
@@ -259,6 +241,22 @@ class Task(abc.ABC):
         Task
             The same task with the scores in its card and arrays.
         """
+
+    def accepts(self, exact: Arrays, rounded: Arrays) -> bool:
+        """Tell whether predictions at a lower precision are as good as exact ones; no by default.
+
+        Parameters
+        ----------
+        exact, rounded : dict of str to np.ndarray
+            Float32 predictions of the same rows by a float32 and a lower-precision network.
+
+        Returns
+        -------
+        bool
+            True if inference may run at the lower precision.
+        """
+        del exact, rounded
+        return False
 
     @abc.abstractmethod
     def bind(self, store: read.Store, options: Mapping[str, Any]) -> Reader:
