@@ -1,0 +1,228 @@
+"""The science of a run: ``conf/*.toml`` read into frozen settings, unknown keys refused by name.
+
+A file holds tables named like the sections of `Config` and may begin with ``extends = "default"``,
+in which case its tables are laid over that file's. What a file does not say keeps the default of
+the settings class.
+"""
+
+import difflib
+import pathlib
+import tomllib
+import typing
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from typing import Any, NamedTuple
+
+import pydantic
+import tomli_w
+
+from bluebatch import errors
+
+# Classes, not modules: a field named like its module would hide it.
+from bluebatch.expression.markers import MarkerSettings
+from bluebatch.models.unmix import ModelSettings
+
+SUFFIX = ".toml"
+
+
+class Config(pydantic.BaseModel):
+    """All settings of a configuration, one field a section.
+
+    Parameters
+    ----------
+    markers : MarkerSettings
+        How marker genes are ranked.
+    model : ModelSettings
+        Kind, widths and members of the model.
+    """
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+
+    markers: MarkerSettings = MarkerSettings()
+    model: ModelSettings = ModelSettings()
+
+
+class _Layer(NamedTuple):
+    """One file, or the flags of the command line, in the order they are laid over each other."""
+
+    source: str
+    tables: dict[str, Any]
+
+
+def load(name: str | pathlib.Path, overrides: Mapping[str, Any] | None = None) -> Config:
+    """Read a configuration.
+
+    Parameters
+    ----------
+    name : str or pathlib.Path
+        Bare name of a configuration that ships with bluebatch (``"pbmc"``), or path of a file.
+    overrides : mapping of str to mapping, optional
+        Settings by section that are laid over the file's, as flags are.
+
+    Returns
+    -------
+    Config
+        Checked settings.
+
+    Raises
+    ------
+    errors.MissingInputError
+        If there is no such file.
+    errors.ConfigError
+        If it is not TOML, or a setting is unknown or out of range.
+    """
+    layers = _layers(_find(str(name), beside=None), seen=())
+    if overrides:
+        layers.append(_Layer("the command line", dict(overrides)))
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        merged = _merge(merged, layer.tables)
+    try:
+        return Config.model_validate(merged)
+    except pydantic.ValidationError as error:
+        raise errors.ConfigError(_explain(error, layers)) from error
+
+
+def show(settings: Config) -> str:
+    """Write a configuration out in full.
+
+    Parameters
+    ----------
+    settings : Config
+        Checked settings.
+
+    Returns
+    -------
+    str
+        TOML that `load` reads back as the same settings; a setting without a value is left out.
+    """
+    return tomli_w.dumps(settings.model_dump(mode="json", exclude_none=True))
+
+
+def shipped() -> list[str]:
+    """List the configurations that ship with bluebatch.
+
+    Returns
+    -------
+    list of str
+        Bare names in alphabetical order.
+    """
+    return sorted(path.stem for path in _folder().glob("*" + SUFFIX))
+
+
+def _folder() -> pathlib.Path:
+    packaged = pathlib.Path(str(resources.files("bluebatch"))) / "conf"
+    # An editable install has no copy within the package: conf/ stands beside it.
+    return packaged if packaged.is_dir() else packaged.parents[1] / "conf"
+
+
+def _find(name: str, beside: pathlib.Path | None) -> pathlib.Path:
+    path = pathlib.Path(name)
+    if path.suffix != SUFFIX and path.name == name:
+        path = _folder() / (name + SUFFIX)
+        if not path.is_file():
+            raise errors.MissingInputError(
+                f"config {name!r}: no configuration of that name ships with bluebatch "
+                f"(there are: {', '.join(shipped())}). Give one of these, or a path that ends "
+                f"in {SUFFIX}."
+            )
+        return path
+    path = path if beside is None else beside / path
+    if not path.is_file():
+        raise errors.MissingInputError(
+            f"{path}: there is no such file. Give the path of a .toml file, "
+            f"or one of: {', '.join(shipped())}."
+        )
+    return path
+
+
+def _layers(path: pathlib.Path, seen: tuple[pathlib.Path, ...]) -> list[_Layer]:
+    if path.resolve() in seen:
+        raise errors.ConfigError(
+            f"{path}: extends itself, by way of {seen[-1].name}. Remove one of the `extends`."
+        )
+    tables = _parse(path)
+    parent = tables.pop("extends", None)
+    if parent is None:
+        return [_Layer(str(path), tables)]
+    if not isinstance(parent, str):
+        raise errors.ConfigError(
+            f"{path}: extends is {parent!r}, needed: a name or a path in quotes, "
+            'as in extends = "default".'
+        )
+    below = _layers(_find(parent, beside=path.parent), (*seen, path.resolve()))
+    return [*below, _Layer(str(path), tables)]
+
+
+def _parse(path: pathlib.Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        # tomllib's own message ends in "(at line 3, column 9)".
+        raise errors.ConfigError(f"{path}: is not valid TOML: {error}. Mend that line.") from error
+    except OSError as error:
+        raise errors.InputFileError(f"{path}: cannot be read ({error.strerror}).") from error
+
+
+def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        known = merged.get(key)
+        if isinstance(known, Mapping) and isinstance(value, Mapping):
+            merged[key] = _merge(known, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _explain(error: pydantic.ValidationError, layers: Sequence[_Layer]) -> str:
+    details = error.errors()
+    # An unknown key is the likeliest cause of anything else that is wrong: tell it first.
+    first = next((item for item in details if item["type"] == "extra_forbidden"), details[0])
+    location = [str(part) for part in first["loc"]]
+    source = next(
+        (layer.source for layer in reversed(layers) if _holds(layer.tables, location)),
+        layers[-1].source,
+    )
+    others = "" if len(details) == 1 else f" ({len(details) - 1} more to mend after this one.)"
+    if first["type"] == "extra_forbidden":
+        return f"{source}: {_unknown(location)}{others}"
+    key = f"[{location[0]}] {'.'.join(location[1:])}".rstrip()
+    found = "" if isinstance(first["input"], Mapping) else f"found {first['input']!r}, "
+    needed = first["msg"].removeprefix("Value error, ").replace("Input should be", "needed:")
+    return f"{source}: {key}: {found}{needed}. Change it there.{others}"
+
+
+def _holds(tables: Any, location: Sequence[str]) -> bool:
+    for part in location:
+        if not isinstance(tables, Mapping) or part not in tables:
+            # The rest of the location is an element of a list or a branch of a union.
+            return not isinstance(tables, Mapping)
+        tables = tables[part]
+    return True
+
+
+def _unknown(location: Sequence[str]) -> str:
+    *above, key = location
+    known = _settings_at(above)
+    near = difflib.get_close_matches(key, known, n=1)
+    hint = f"Did you mean {near[0]!r}?" if near else f"Known here: {', '.join(known)}."
+    if not above:
+        return f"[{key}]: there is no such section. {hint}"
+    return f"[{'.'.join(above)}] {key}: there is no such setting. {hint}"
+
+
+def _settings_at(location: Sequence[str]) -> list[str]:
+    """Name the settings there are below a location such as section, setting, element."""
+    model: type[pydantic.BaseModel] = Config
+    for part in location:
+        if part in model.model_fields:
+            model = _model_within(model.model_fields[part].annotation) or model
+    return list(model.model_fields)
+
+
+def _model_within(annotation: Any) -> type[pydantic.BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel):
+        return annotation
+    inner = (_model_within(argument) for argument in typing.get_args(annotation))
+    return next((model for model in inner if model is not None), None)
