@@ -1,0 +1,340 @@
+"""What a network must beat, and what it starts from: simple predictors of fractions and profiles.
+
+One call fits them all in two streamed passes over training blocks and one over validation blocks::
+
+    fitted = baselines.fit(training, settings, validation)
+    anchor = fitted.anchor(settings.kind)  # None where kind is "none"
+    buffers = anchor.arrays()  # mean, center, basis, coefficient
+    arrays |= fitted.arrays()  # "baseline_..." for arrays.safetensors
+    again = baselines.Baselines.from_arrays(arrays)
+
+``training`` and ``validation`` are re-iterable (each ``for`` starts anew); every block is a mapping
+of float arrays with the rows of the block first:
+
+- ``input`` (row, input_gene): `standard_input` of the panel's log2(1 + CPM);
+- ``profile`` (row, cell_type, gene): log2(1 + CPM), NaN throughout a type that is absent;
+- ``proportion``, ``rna_fraction`` (row, cell_type).
+
+Further keys are ignored. An anchor predicts ``mean + ((x - center) @ basis) @ coefficient``.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+import pydantic
+import scipy.optimize
+from sklearn.utils import extmath
+
+from bluebatch.expression import closed_form, moments
+
+Array = npt.NDArray[Any]
+Block = Mapping[str, Array]
+PREFIX = "baseline_"
+
+
+class AnchorSettings(pydantic.BaseModel):
+    """From what the network's profiles start, and how the linear baselines are fitted.
+
+    Parameters
+    ----------
+    kind : {"none", "mean", "ridge"}
+        What the network's residual is added to.
+    n_components : int
+        Principal components of the input that the ridge sees.
+    penalties : tuple of float
+        Of which validation picks one a cell type, in units of the components' mean sum of squares;
+        without validation rows the middle one is taken.
+    component_rows : int
+        Training rows, drawn at random, from which the components are computed.
+    cells_per_sample : int
+        Cells that a whole pseudobulk was drawn from: the scale of the curve in the proportion.
+    """
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["none", "mean", "ridge"] = "ridge"
+    n_components: int = pydantic.Field(default=128, ge=1)
+    penalties: tuple[float, ...] = pydantic.Field(
+        default=(0.001, 0.01, 0.1, 1.0, 10.0), min_length=1
+    )
+    component_rows: int = pydantic.Field(default=2048, ge=2)
+    cells_per_sample: int = pydantic.Field(default=500, ge=1)
+
+    @pydantic.field_validator("penalties")
+    @classmethod
+    def _positive(cls, penalties: tuple[float, ...]) -> tuple[float, ...]:
+        if min(penalties) <= 0:
+            raise ValueError("every penalty must be above 0")
+        return tuple(sorted(penalties))
+
+
+def standard_input(log_cpm: npt.ArrayLike) -> Array:
+    """Standardise each sample over the genes it measures.
+
+    Parameters
+    ----------
+    log_cpm : array_like, shape (sample, input_gene)
+        log2(1 + CPM) over the panel; NaN where a gene is not measured.
+
+    Returns
+    -------
+    np.ndarray of float32, shape (sample, input_gene)
+        Z-scores within the sample, 0 where not measured and throughout a flat sample.
+    """
+    values = np.asarray(log_cpm, dtype=np.float64)
+    measured = np.isfinite(values)
+    n_measured = np.maximum(measured.sum(axis=1, keepdims=True), 1)
+    centred = np.where(measured, values, 0)
+    centred = np.where(measured, centred - centred.sum(axis=1, keepdims=True) / n_measured, 0)
+    deviation = np.sqrt((centred**2).sum(axis=1, keepdims=True) / n_measured)
+    return np.asarray(centred / np.where(deviation > 0, deviation, 1), dtype=np.float32)
+
+
+class Anchor(NamedTuple):
+    """A reduced-rank linear predictor of profiles from the standard input.
+
+    Parameters
+    ----------
+    mean : np.ndarray, shape (cell_type, gene)
+        Profile at the centre of the inputs, log2(1 + CPM).
+    center : np.ndarray, shape (input_gene,)
+        Mean input.
+    basis : np.ndarray, shape (input_gene, component)
+        Orthonormal principal axes of the input.
+    coefficient : np.ndarray, shape (cell_type, component, gene)
+        Effect of each component.
+    """
+
+    mean: Array
+    center: Array
+    basis: Array
+    coefficient: Array
+
+    def arrays(self) -> dict[str, Array]:
+        """Name the arrays as a network holds them.
+
+        Returns
+        -------
+        dict of str to np.ndarray
+            ``mean``, ``center``, ``basis``, ``coefficient``, float32.
+        """
+        return {name: np.asarray(array, np.float32) for name, array in self._asdict().items()}
+
+    def predict(self, inputs: Array, cell_type: int | None = None) -> Array:
+        """Predict profiles.
+
+        Parameters
+        ----------
+        inputs : np.ndarray, shape (sample, input_gene)
+            From `standard_input`.
+        cell_type : int, optional
+            Predict this cell type only.
+
+        Returns
+        -------
+        np.ndarray, shape (sample, cell_type, gene) or (sample, gene)
+            Log2(1 + CPM), not clipped.
+        """
+        components = (inputs - self.center) @ self.basis
+        if cell_type is not None:
+            return np.asarray(self.mean[cell_type] + components @ self.coefficient[cell_type])
+        effect = np.matmul(components, self.coefficient)  # (cell_type, sample, gene)
+        return np.asarray(self.mean + effect.swapaxes(0, 1))
+
+
+@dataclasses.dataclass(frozen=True)
+class Baselines:
+    """Every simple predictor, fitted.
+
+    Parameters
+    ----------
+    composition, rna_composition : np.ndarray, shape (cell_type,)
+        Mean proportion and RNA fraction of the training samples.
+    mean : np.ndarray, shape (cell_type, gene)
+        Mean training profile where the type is present, log2(1 + CPM).
+    mean_cpm : np.ndarray, shape (cell_type, gene)
+        Mean training profile weighted by cells, CPM, linear.
+    ridge : Anchor
+        Ridge on the residual of the mean profile.
+    curve : closed_form.Curve
+        The log profile and its variance as functions of the proportion alone.
+    remainder : Anchor
+        Ridge on the residual of the curve.
+    """
+
+    composition: Array
+    rna_composition: Array
+    mean: Array
+    mean_cpm: Array
+    ridge: Anchor
+    curve: closed_form.Curve
+    remainder: Anchor
+
+    def anchor(self, kind: str) -> Anchor | None:
+        """Take what a network starts from.
+
+        Parameters
+        ----------
+        kind : {"none", "mean", "ridge"}
+            As `AnchorSettings.kind`.
+
+        Returns
+        -------
+        Anchor or None
+            None for ``"none"``; for ``"mean"`` an anchor without components.
+        """
+        if kind == "none":
+            return None
+        if kind == "mean":
+            basis, coefficient = self.ridge.basis[:, :0], self.ridge.coefficient[:, :0]
+            return Anchor(self.mean, self.ridge.center, basis, coefficient)
+        return self.ridge
+
+    def arrays(self) -> dict[str, Array]:
+        """Name the arrays as a model folder holds them.
+
+        Returns
+        -------
+        dict of str to np.ndarray
+            Float32, every name beginning with ``baseline_``.
+        """
+        plain = {name: getattr(self, name) for name in _PLAIN}
+        plain |= {"center": self.ridge.center, "basis": self.ridge.basis}
+        for name, anchor in (("ridge", self.ridge), ("remainder", self.remainder)):
+            plain |= {f"{name}_mean": anchor.mean, f"{name}_coefficient": anchor.coefficient}
+        plain |= {f"curve_{name}": array for name, array in self.curve._asdict().items()}
+        return {PREFIX + name: np.asarray(array, np.float32) for name, array in plain.items()}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Array]) -> Self:
+        """Take up what `arrays` named.
+
+        Parameters
+        ----------
+        arrays : mapping of str to np.ndarray
+            Of a model folder; names without the prefix are ignored.
+
+        Returns
+        -------
+        Baselines
+            As they were fitted.
+
+        Raises
+        ------
+        KeyError
+            If an array is missing.
+        """
+        found = {name.removeprefix(PREFIX): array for name, array in arrays.items()}
+        ridge, remainder = (
+            Anchor(
+                found[f"{name}_mean"], found["center"], found["basis"], found[f"{name}_coefficient"]
+            )
+            for name in ("ridge", "remainder")
+        )
+        fields = closed_form.Curve._fields
+        curve = closed_form.Curve(**{name: found[f"curve_{name}"] for name in fields})
+        plain = (found[name] for name in _PLAIN)
+        return cls(*plain, ridge=ridge, curve=curve, remainder=remainder)
+
+    def non_negative(self, cpm: Array) -> Array:
+        """Estimate RNA fractions by non-negative least squares on the mean profiles.
+
+        Parameters
+        ----------
+        cpm : np.ndarray, shape (sample, gene)
+            Bulk CPM, linear, over the output genes; NaN where a gene is not measured.
+
+        Returns
+        -------
+        np.ndarray, shape (sample, cell_type)
+            Rows sum to 1; NaN where nothing could be assigned.
+        """
+        fractions = np.full((len(cpm), len(self.mean_cpm)), np.nan)
+        for row, sample in enumerate(cpm):
+            measured = np.isfinite(sample)
+            weights, _ = scipy.optimize.nnls(
+                self.mean_cpm[:, measured].T.astype(np.float64), sample[measured].astype(np.float64)
+            )
+            if weights.sum() > 0:
+                fractions[row] = weights / weights.sum()
+        return fractions
+
+
+_PLAIN = ("composition", "rna_composition", "mean", "mean_cpm")
+
+
+def fit(
+    training: Iterable[Block],
+    settings: AnchorSettings,
+    validation: Iterable[Block] | None = None,
+) -> Baselines:
+    """Fit every baseline.
+
+    Parameters
+    ----------
+    training : re-iterable of mapping
+        Blocks of training rows, as the module's page describes them.
+    settings : AnchorSettings
+        How.
+    validation : re-iterable of mapping, optional
+        Blocks of held-out rows, by which penalties are chosen and variances measured.
+
+    Returns
+    -------
+    Baselines
+        In float64; memory does not grow with the number of rows.
+    """
+    center, basis = _principal_axes(training, settings)
+    cells = settings.cells_per_sample
+    learnt = moments.accumulate(training, center, basis, cells)
+    held_out = None if validation is None else moments.accumulate(validation, center, basis, cells)
+    if held_out is not None and not held_out.n_rows.any():
+        held_out = None
+    mean = learnt.mean()
+    ridge = Anchor(mean, center, basis, np.zeros((*mean.shape[:1], basis.shape[1], mean.shape[1])))
+    curve = learnt.curve()
+    remainder = ridge._replace(mean=np.zeros_like(mean), coefficient=ridge.coefficient.copy())
+    ridge = ridge._replace(mean=mean.copy())
+    flat = np.zeros_like(curve)
+    flat[:, 0] = mean
+    for anchor, start in ((ridge, flat), (remainder, curve)):
+        for cell_type in range(len(mean)):
+            intercept, coefficient = moments.solve_ridge(
+                learnt, held_out, cell_type, start[cell_type], settings.penalties
+            )
+            anchor.mean[cell_type] += intercept
+            anchor.coefficient[cell_type] = coefficient
+    judged = training if held_out is None or validation is None else validation
+    variance = closed_form.fit_variance(judged, curve, remainder.predict, cells)
+    return Baselines(
+        composition=learnt.proportion / max(learnt.n_samples, 1),
+        rna_composition=learnt.rna_fraction / max(learnt.n_samples, 1),
+        mean=mean,
+        mean_cpm=learnt.mean_cpm(),
+        ridge=ridge,
+        curve=closed_form.Curve(curve, variance, np.array([float(cells)])),
+        remainder=remainder,
+    )
+
+
+def _principal_axes(training: Iterable[Block], settings: AnchorSettings) -> tuple[Array, Array]:
+    # The rows with the smallest random keys are a fair sample of a stream of unknown length.
+    rng = np.random.default_rng(0)
+    keys = np.empty(0)
+    rows: Array | None = None
+    for block in training:
+        drawn = rng.random(len(block["input"]))
+        keys = np.concatenate([keys, drawn])
+        rows = block["input"] if rows is None else np.concatenate([rows, block["input"]])
+        if len(keys) > settings.component_rows:
+            kept = np.sort(np.argsort(keys)[: settings.component_rows])
+            keys, rows = keys[kept], rows[kept]
+    if rows is None or len(rows) < 2:
+        raise ValueError("the baselines need at least two training rows")
+    center = rows.mean(axis=0, dtype=np.float64)
+    n_components = min(settings.n_components, len(rows) - 1, rows.shape[1])
+    _, _, axes = extmath.randomized_svd(rows - center, n_components, random_state=0)
+    return center, np.asarray(axes.T, dtype=np.float64)
