@@ -20,7 +20,7 @@ Further keys are ignored. An anchor predicts ``mean + ((x - center) @ basis) @ c
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +28,7 @@ import pydantic
 import scipy.optimize
 from sklearn.utils import extmath
 
-from bluebatch.expression import closed_form, moments
+from bluebatch.expression import anchors, closed_form, moments
 
 Array = npt.NDArray[Any]
 Block = Mapping[str, Array]
@@ -77,7 +77,7 @@ def standard_input(log_cpm: npt.ArrayLike) -> Array:
     Parameters
     ----------
     log_cpm : array_like, shape (sample, input_gene)
-        log2(1 + CPM) over the panel; NaN where a gene is not measured.
+        Values log2(1 + CPM) over the panel; NaN where a gene is not measured.
 
     Returns
     -------
@@ -93,58 +93,6 @@ def standard_input(log_cpm: npt.ArrayLike) -> Array:
     return np.asarray(centred / np.where(deviation > 0, deviation, 1), dtype=np.float32)
 
 
-class Anchor(NamedTuple):
-    """A reduced-rank linear predictor of profiles from the standard input.
-
-    Parameters
-    ----------
-    mean : np.ndarray, shape (cell_type, gene)
-        Profile at the centre of the inputs, log2(1 + CPM).
-    center : np.ndarray, shape (input_gene,)
-        Mean input.
-    basis : np.ndarray, shape (input_gene, component)
-        Orthonormal principal axes of the input.
-    coefficient : np.ndarray, shape (cell_type, component, gene)
-        Effect of each component.
-    """
-
-    mean: Array
-    center: Array
-    basis: Array
-    coefficient: Array
-
-    def arrays(self) -> dict[str, Array]:
-        """Name the arrays as a network holds them.
-
-        Returns
-        -------
-        dict of str to np.ndarray
-            ``mean``, ``center``, ``basis``, ``coefficient``, float32.
-        """
-        return {name: np.asarray(array, np.float32) for name, array in self._asdict().items()}
-
-    def predict(self, inputs: Array, cell_type: int | None = None) -> Array:
-        """Predict profiles.
-
-        Parameters
-        ----------
-        inputs : np.ndarray, shape (sample, input_gene)
-            From `standard_input`.
-        cell_type : int, optional
-            Predict this cell type only.
-
-        Returns
-        -------
-        np.ndarray, shape (sample, cell_type, gene) or (sample, gene)
-            Log2(1 + CPM), not clipped.
-        """
-        components = (inputs - self.center) @ self.basis
-        if cell_type is not None:
-            return np.asarray(self.mean[cell_type] + components @ self.coefficient[cell_type])
-        effect = np.matmul(components, self.coefficient)  # (cell_type, sample, gene)
-        return np.asarray(self.mean + effect.swapaxes(0, 1))
-
-
 @dataclasses.dataclass(frozen=True)
 class Baselines:
     """Every simple predictor, fitted.
@@ -157,11 +105,11 @@ class Baselines:
         Mean training profile where the type is present, log2(1 + CPM).
     mean_cpm : np.ndarray, shape (cell_type, gene)
         Mean training profile weighted by cells, CPM, linear.
-    ridge : Anchor
+    ridge : anchors.Anchor
         Ridge on the residual of the mean profile.
     curve : closed_form.Curve
         The log profile and its variance as functions of the proportion alone.
-    remainder : Anchor
+    remainder : anchors.Anchor
         Ridge on the residual of the curve.
     """
 
@@ -169,11 +117,11 @@ class Baselines:
     rna_composition: Array
     mean: Array
     mean_cpm: Array
-    ridge: Anchor
+    ridge: anchors.Anchor
     curve: closed_form.Curve
-    remainder: Anchor
+    remainder: anchors.Anchor
 
-    def anchor(self, kind: str) -> Anchor | None:
+    def anchor(self, kind: str) -> anchors.Anchor | None:
         """Take what a network starts from.
 
         Parameters
@@ -183,14 +131,14 @@ class Baselines:
 
         Returns
         -------
-        Anchor or None
+        anchors.Anchor or None
             None for ``"none"``; for ``"mean"`` an anchor without components.
         """
         if kind == "none":
             return None
         if kind == "mean":
             basis, coefficient = self.ridge.basis[:, :0], self.ridge.coefficient[:, :0]
-            return Anchor(self.mean, self.ridge.center, basis, coefficient)
+            return anchors.Anchor(self.mean, self.ridge.center, basis, coefficient)
         return self.ridge
 
     def arrays(self) -> dict[str, Array]:
@@ -229,15 +177,22 @@ class Baselines:
         """
         found = {name.removeprefix(PREFIX): array for name, array in arrays.items()}
         ridge, remainder = (
-            Anchor(
+            anchors.Anchor(
                 found[f"{name}_mean"], found["center"], found["basis"], found[f"{name}_coefficient"]
             )
             for name in ("ridge", "remainder")
         )
         fields = closed_form.Curve._fields
         curve = closed_form.Curve(**{name: found[f"curve_{name}"] for name in fields})
-        plain = (found[name] for name in _PLAIN)
-        return cls(*plain, ridge=ridge, curve=curve, remainder=remainder)
+        return cls(
+            composition=found["composition"],
+            rna_composition=found["rna_composition"],
+            mean=found["mean"],
+            mean_cpm=found["mean_cpm"],
+            ridge=ridge,
+            curve=curve,
+            remainder=remainder,
+        )
 
     def non_negative(self, cpm: Array) -> Array:
         """Estimate RNA fractions by non-negative least squares on the mean profiles.
@@ -294,7 +249,9 @@ def fit(
     if held_out is not None and not held_out.n_rows.any():
         held_out = None
     mean = learnt.mean()
-    ridge = Anchor(mean, center, basis, np.zeros((*mean.shape[:1], basis.shape[1], mean.shape[1])))
+    ridge = anchors.Anchor(
+        mean, center, basis, np.zeros((*mean.shape[:1], basis.shape[1], mean.shape[1]))
+    )
     curve = learnt.curve()
     remainder = ridge._replace(mean=np.zeros_like(mean), coefficient=ridge.coefficient.copy())
     ridge = ridge._replace(mean=mean.copy())
