@@ -8,7 +8,7 @@ differ in the last bits of nearly half of their values.
 import hashlib
 import threading
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ import torch
 from bluebatch.engine import task
 from bluebatch.models import contract
 
-MICRO_BATCH = 64
+MICRO_BATCH: Final = 64
 
 
 class Predictor:
