@@ -11,7 +11,7 @@ import tomllib
 import typing
 from collections.abc import Mapping, Sequence
 from importlib import resources
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import pydantic
 import tomli_w
@@ -19,10 +19,19 @@ import tomli_w
 from bluebatch import errors
 
 # Classes, not modules: a field named like its module would hide it.
+from bluebatch.expression.baselines import AnchorSettings
 from bluebatch.expression.markers import MarkerSettings
+from bluebatch.expression.mrna import MrnaSettings
+from bluebatch.expression.panel import PanelSettings
 from bluebatch.models.unmix import ModelSettings
+from bluebatch.simulate.cell_types import CellTypeSettings
+from bluebatch.simulate.proportions import ProportionSettings
+from bluebatch.simulate.reference import ReferenceSettings
+from bluebatch.simulate.split import SplitSettings
 
 SUFFIX = ".toml"
+
+Part = TypeVar("Part", bound=pydantic.BaseModel)
 
 
 class Config(pydantic.BaseModel):
@@ -30,16 +39,52 @@ class Config(pydantic.BaseModel):
 
     Parameters
     ----------
+    reference : ReferenceSettings
+        How the references' files are read.
+    cell_types : CellTypeSettings
+        Which cell types are kept, dropped and merged.
+    split : SplitSettings
+        How cells are split into training, validation and test.
+    proportions : ProportionSettings
+        From what the proportions are drawn.
     markers : MarkerSettings
         How marker genes are ranked.
+    panel : PanelSettings
+        Which genes the model reads and predicts.
+    mrna : MrnaSettings
+        What is predicted, and how RNA becomes cells.
     model : ModelSettings
         Kind, widths and members of the model.
+    anchor : AnchorSettings
+        What the predicted profiles are anchored to.
     """
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
 
+    reference: ReferenceSettings = ReferenceSettings()
+    cell_types: CellTypeSettings = CellTypeSettings()
+    split: SplitSettings = SplitSettings()
+    proportions: ProportionSettings = ProportionSettings()
     markers: MarkerSettings = MarkerSettings()
+    panel: PanelSettings = PanelSettings()
+    mrna: MrnaSettings = MrnaSettings()
     model: ModelSettings = ModelSettings()
+    anchor: AnchorSettings = AnchorSettings()
+
+    def part(self, kind: type[Part]) -> Part:
+        """Take the sections that one verb is configured by.
+
+        Parameters
+        ----------
+        kind : type of pydantic.BaseModel
+            Settings whose fields are sections, e.g. ``pseudobulk.Settings``.
+
+        Returns
+        -------
+        pydantic.BaseModel
+            Of that type.
+        """
+        return kind(**{name: getattr(self, name) for name in kind.model_fields})
 
 
 class _Layer(NamedTuple):
