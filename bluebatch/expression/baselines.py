@@ -248,22 +248,13 @@ def fit(
     held_out = None if validation is None else moments.accumulate(validation, center, basis, cells)
     if held_out is not None and not held_out.n_rows.any():
         held_out = None
-    mean = learnt.mean()
-    ridge = anchors.Anchor(
-        mean, center, basis, np.zeros((*mean.shape[:1], basis.shape[1], mean.shape[1]))
-    )
-    curve = learnt.curve()
-    remainder = ridge._replace(mean=np.zeros_like(mean), coefficient=ridge.coefficient.copy())
-    ridge = ridge._replace(mean=mean.copy())
+    mean, curve = learnt.mean(), learnt.curve()
     flat = np.zeros_like(curve)
     flat[:, 0] = mean
-    for anchor, start in ((ridge, flat), (remainder, curve)):
-        for cell_type in range(len(mean)):
-            intercept, coefficient = moments.solve_ridge(
-                learnt, held_out, cell_type, start[cell_type], settings.penalties
-            )
-            anchor.mean[cell_type] += intercept
-            anchor.coefficient[cell_type] = coefficient
+    ridge = _fit_ridge(learnt, held_out, flat, settings.penalties)
+    ridge = ridge._replace(mean=ridge.mean + mean, center=center, basis=basis)
+    remainder = _fit_ridge(learnt, held_out, curve, settings.penalties)
+    remainder = remainder._replace(center=center, basis=basis)
     judged = training if held_out is None or validation is None else validation
     variance = closed_form.fit_variance(judged, curve, remainder.predict, cells)
     return Baselines(
@@ -275,6 +266,18 @@ def fit(
         curve=closed_form.Curve(curve, variance, np.array([float(cells)])),
         remainder=remainder,
     )
+
+
+def _fit_ridge(
+    learnt: moments.Moments,
+    held_out: moments.Moments | None,
+    start: Array,
+    penalties: tuple[float, ...],
+) -> anchors.Anchor:
+    types = range(len(start))
+    solved = [moments.solve_ridge(learnt, held_out, t, start[t], penalties) for t in types]
+    mean, coefficient = (np.stack(parts) for parts in zip(*solved, strict=True))
+    return anchors.Anchor(mean, np.empty(0), np.empty((0, 0)), coefficient)
 
 
 def _principal_axes(training: Iterable[Block], settings: AnchorSettings) -> tuple[Array, Array]:
