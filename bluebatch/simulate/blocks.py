@@ -1,0 +1,60 @@
+"""Drawing one block of samples: every array of the store for it."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bluebatch.expression import normalise
+from bluebatch.simulate import design, plan, split
+from bluebatch.store import schema
+
+Array = npt.NDArray[Any]
+
+
+def draw(planned: plan.Plan, rows: slice) -> dict[str, Array]:
+    """Draw one group of samples.
+
+    Parameters
+    ----------
+    planned : plan.Plan
+        What they are to be, and from which cells.
+    rows : slice
+        A group that starts at a multiple of 256.
+
+    Returns
+    -------
+    dict of str to np.ndarray
+        Arrays of the store, samples first.
+    """
+    rng = np.random.default_rng(planned.draws[rows.start // schema.ROWS_PER_CHUNK])
+    part, n_cells = planned.design.part[rows], planned.design.n_cells[rows]
+    n_samples, n_types = n_cells.shape
+    expression = np.zeros((n_samples, planned.pools.n_genes), dtype=np.float32)
+    profile = np.empty((n_samples, n_types, len(planned.profile_genes)), dtype=np.float32)
+    rna = np.zeros((n_samples, n_types))
+    source = planned.design.source[rows]
+    for code in range(n_types):
+        for one in np.unique(part):
+            own = slice(*np.searchsorted(part, [one, one + 1]))
+            place = (int(one), code)
+            summed = planned.pools.draw(rng, place, n_cells[own, code], source[own])
+            expression[own] += summed
+            rna[own, code] = summed.sum(axis=1, dtype=np.float64)
+            kept = summed
+            if len(planned.profile_genes) < planned.pools.n_genes:
+                kept = summed[:, planned.profile_genes]
+            cpm = normalise.counts_per_million(kept, rna[own, code])
+            profile[own, code] = normalise.log_transform(cpm)
+    library_size = rna.sum(axis=1)
+    return {
+        "expression": expression,
+        "library_size": library_size,
+        "proportion": (n_cells / n_cells.sum(axis=1, keepdims=True)).astype(np.float32),
+        "rna_fraction": (rna / library_size[:, None]).astype(np.float32),
+        "n_cells": n_cells.astype(np.int32),
+        "profile": profile,
+        "split": np.array(split.NAMES, dtype=object)[part],
+        "source": np.array([*planned.coordinates["reference"], design.MIXED], dtype=object)[source],
+        "twin": planned.design.twin[rows],
+    }
