@@ -27,6 +27,7 @@ from bluebatch.models.unmix import ModelSettings
 from bluebatch.simulate.cell_types import CellTypeSettings
 from bluebatch.simulate.proportions import ProportionSettings
 from bluebatch.simulate.reference import ReferenceSettings
+from bluebatch.simulate.settings import SimulationSettings
 from bluebatch.simulate.split import SplitSettings
 
 SUFFIX = ".toml"
@@ -47,6 +48,8 @@ class Config(pydantic.BaseModel):
         How cells are split into training, validation and test.
     proportions : ProportionSettings
         From what the proportions are drawn.
+    simulation : SimulationSettings
+        How many pseudobulks, of how many cells.
     markers : MarkerSettings
         How marker genes are ranked.
     panel : PanelSettings
@@ -65,6 +68,7 @@ class Config(pydantic.BaseModel):
     cell_types: CellTypeSettings = CellTypeSettings()
     split: SplitSettings = SplitSettings()
     proportions: ProportionSettings = ProportionSettings()
+    simulation: SimulationSettings = SimulationSettings()
     markers: MarkerSettings = MarkerSettings()
     panel: PanelSettings = PanelSettings()
     mrna: MrnaSettings = MrnaSettings()

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import typing
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
@@ -57,25 +58,31 @@ def output_options(command: F) -> F:
     return _flag("--quiet", QUIET, "No progress; warnings and the summary only.")(command)
 
 
-def split_lists(
-    ctx: click.Context, parameter: click.Parameter, value: tuple[str, ...]
-) -> tuple[str, ...]:
-    """Split comma lists of a repeatable option: ``--x a,b --x c`` is a, b, c."""
+def choice(literal: Any) -> click.Choice[str]:
+    """Offer the values of a ``Literal``."""
+    return click.Choice(list(typing.get_args(literal)))
+
+
+def names(value: tuple[str, ...]) -> tuple[str, ...]:
+    """Split the comma lists of a repeated option: ``--x a,b --x c`` is a, b, c."""
     parts = (part.strip() for item in value for part in item.split(","))
     return tuple(part for part in parts if part)
+
+
+def names_option(flag: str, text: str) -> Callable[[F], F]:
+    """Add a repeatable option of comma lists of names."""
+    return click.option(
+        flag,
+        multiple=True,
+        metavar="A,B,...",
+        callback=lambda ctx, parameter, value: names(value),
+        help=text,
+    )
 
 
 out_option = click.option("--out", type=PATH, required=True, help="What to write.")
 model_option = click.option(
     "--model", type=PATH, required=True, help="Folder that `bluebatch train` wrote."
-)
-config_option = click.option(
-    "--config",
-    "config_name",
-    default="default",
-    show_default=True,
-    metavar="NAME|FILE",
-    help="Settings: a name that ships with bluebatch, or a .toml file.",
 )
 seed_option = click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all that is drawn."
@@ -88,4 +95,11 @@ threads_option = click.option(
 )
 device_option = click.option(
     "--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N."
+)
+codec_option = click.option(
+    "--codec",
+    type=click.Choice(["none", "zstd"]),
+    default="none",
+    show_default=True,
+    help="Compression of the store.",
 )

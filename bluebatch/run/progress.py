@@ -60,15 +60,15 @@ def configure(*, quiet: bool = False, verbose: bool = False) -> None:
 
 
 @contextlib.contextmanager
-def bar(what: str, total: int, unit: str) -> Iterator[Step]:
+def bar(what: str, total: int | None, unit: str) -> Iterator[Step]:
     """Show the progress of one stretch of work.
 
     Parameters
     ----------
     what : str
         The work, e.g. ``"simulate"``.
-    total : int
-        How many units there are in all.
+    total : int or None
+        How many units there are in all; None where that is not known.
     unit : str
         Name of a unit in the plural, e.g. ``"samples"``.
 
@@ -94,7 +94,7 @@ def bar(what: str, total: int, unit: str) -> Iterator[Step]:
 class _Lines:
     """Log lines in place of a bar: at most one in two seconds, and the last."""
 
-    def __init__(self, what: str, total: int, unit: str) -> None:
+    def __init__(self, what: str, total: int | None, unit: str) -> None:
         self.what, self.total, self.unit = what, total, unit
         self.done = 0
         self.start = self.told = time.monotonic()
@@ -107,14 +107,12 @@ class _Lines:
             if now - self.told < LOG_EVERY_SECONDS and self.done != self.total:
                 return
             self.told = now
-            seconds = now - self.start
-            message = "%s: %s of %s %s, %.0f s"
-            done, total = f"{self.done:,}", f"{self.total:,}"
-            _log.info(message, self.what, done, total, self.unit, seconds)
+            done = f"{self.done:,}" if self.total is None else f"{self.done:,} of {self.total:,}"
+            _log.info("%s: %s %s, %.0f s", self.what, done, self.unit, now - self.start)
 
 
 @contextlib.contextmanager
-def _drawn(what: str, total: int, unit: str) -> Iterator[Step]:
+def _drawn(what: str, total: int | None, unit: str) -> Iterator[Step]:
     outer = _screen.live
     live = outer or rich.progress.Progress(
         rich.progress.TextColumn("{task.description}"),

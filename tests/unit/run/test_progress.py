@@ -51,6 +51,20 @@ def test_bar__logs_again_after_two_seconds(
     assert lines == ["train: 2 of 10 epochs, 2 s", "train: 4 of 10 epochs, 5 s"]
 
 
+def test_bar__total_not_known(capsys: pytest.CaptureFixture[str]) -> None:
+    progress.configure()
+    with pytest.MonkeyPatch.context() as patch:
+        clock = iter([0.0, 3.0])
+        patch.setattr(time, "monotonic", lambda: next(clock))
+        with progress.bar("ingest", total=None, unit="lines") as step:
+            step(5000)
+    assert capsys.readouterr().err == "ingest: 5,000 lines, 3 s\n"
+    screen = terminal()
+    with progress.bar("ingest", total=None, unit="lines") as step:
+        step(5000)
+    assert "5000/?" in screen.getvalue()
+
+
 def test_bar__quiet_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     progress.configure(quiet=True)
     with progress.bar("simulate", total=1, unit="samples") as step:
