@@ -197,7 +197,8 @@ class Job:
 
     def _chunks(self, partition: Partition) -> Iterator[pathlib.Path]:
         for name, array in self.group().arrays():
-            if array.shape[:1] != (self.plan.n_rows,):
+            is_label = name in (getattr(array.metadata, "dimension_names", None) or ())
+            if is_label or array.shape[:1] != (self.plan.n_rows,):
                 continue
             step = array.chunks[0]
             for index in range(partition.rows.start // step, -(-partition.rows.stop // step)):

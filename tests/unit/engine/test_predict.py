@@ -1,0 +1,113 @@
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from unit.engine import toy
+
+from bluebatch.engine import predict
+from bluebatch.models import unmix
+
+PRECISIONS = pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+
+
+def signals(n_rows: int) -> npt.NDArray[np.float32]:
+    rng = np.random.default_rng(1)
+    return rng.normal(size=(n_rows, len(toy.LABELS["channel"]))).astype(np.float32)
+
+
+def samples(n_rows: int) -> npt.NDArray[np.float32]:
+    expression = np.random.default_rng(2).gamma(2, 2, size=(n_rows, 90)).astype(np.float32)
+    expression[:, 7] = np.nan
+    return expression
+
+
+def unmixer(dtype: torch.dtype) -> predict.Predictor:
+    """Two members of the real network, small, with weights as they are drawn."""
+    torch.manual_seed(0)
+    settings = unmix.ModelSettings(width=128, depth=3, hidden=(64, 32))
+    sizes = unmix.Sizes(n_inputs=90, n_outputs=75, n_parts=5)
+    networks = [unmix.Network(settings, member, sizes) for member in settings.members]
+    return predict.Predictor(networks, dtype)
+
+
+def test_predictor__mean_of_members() -> None:
+    torch.manual_seed(0)
+    networks = [toy.Network(), toy.Network()]
+    signal = signals(10)
+    found = predict.Predictor(networks)({"signal": signal})["level"]
+    expected = np.mean(
+        [
+            signal @ network.layer.weight.detach().numpy().T + network.layer.bias.detach().numpy()
+            for network in networks
+        ],
+        axis=0,
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    assert found.dtype == np.float32
+
+
+def test_predictor__leaves_the_networks_as_they_are() -> None:
+    network = toy.Network().train()
+    predict.Predictor([network], torch.bfloat16)
+    assert network.training
+    assert network.layer.weight.dtype == torch.float32
+
+
+@PRECISIONS
+@pytest.mark.parametrize("n_rows", [1, 17, 64, 64 + 1, 64 + 17, 128])
+def test_predictor__tails_have_the_bits_of_whole_batches(n_rows: int, dtype: torch.dtype) -> None:
+    whole = unmixer(dtype)({"log_cpm": samples(192)})
+    part = unmixer(dtype)({"log_cpm": samples(192)[:n_rows]})
+    assert set(part) == {"profile", "fraction"}
+    for name, values in part.items():
+        np.testing.assert_array_equal(values, whole[name][:n_rows])
+
+
+@PRECISIONS
+def test_predictor__a_sample_alone_has_the_bits_it_has_in_a_cohort(dtype: torch.dtype) -> None:
+    predictor = unmixer(dtype)
+    cohort = predictor({"log_cpm": samples(80)})
+    for row in (0, 5, 63, 64, 79):
+        alone = predictor({"log_cpm": samples(80)[row : row + 1]})
+        for name, values in alone.items():
+            np.testing.assert_array_equal(values[0], cohort[name][row])
+
+
+@PRECISIONS
+def test_predictor__blocks_do_not_matter(dtype: torch.dtype) -> None:
+    predictor = unmixer(dtype)
+    whole = predictor({"log_cpm": samples(145)})
+    for block in (64, 128):
+        parts = [
+            predictor({"log_cpm": samples(145)[start : start + block]}, start)
+            for start in range(0, 145, block)
+        ]
+        for name, values in whole.items():
+            np.testing.assert_array_equal(np.concatenate([part[name] for part in parts]), values)
+
+
+def test_predictor__draws_hang_on_seed_and_row_alone() -> None:
+    networks = [toy.Network()]
+    predictor = predict.Predictor(networks)
+    signal = signals(130)
+    whole = predictor({"signal": signal})["level_draw"]
+    tail = predictor({"signal": signal[64:]}, 64)["level_draw"]
+    np.testing.assert_array_equal(tail, whole[64:])
+    assert len(np.unique(whole - whole.mean(axis=1, keepdims=True))) > 0.99 * whole.size
+    other = predict.Predictor(networks, seed=1)({"signal": signal})["level_draw"]
+    assert not np.isclose(other, whole).any()
+
+
+def test_predictor__refuses_a_block_off_the_grid() -> None:
+    with pytest.raises(ValueError, match="row 10 is no multiple of 64"):
+        predict.Predictor([toy.Network()])({"signal": signals(3)}, 10)
+
+
+def test_keyed_generator__same_key_same_draws() -> None:
+    draws = {
+        key: torch.rand(1, generator=predict.keyed_generator("cpu", *key)).item()
+        for key in [(0, 0, 0), (0, 0, 1), (0, 1, 0), (1, 0, 0)]
+    }
+    assert len(set(draws.values())) == 4
+    again = torch.rand(1, generator=predict.keyed_generator("cpu", 0, 0, 1)).item()
+    assert again == draws[0, 0, 1]
