@@ -143,9 +143,12 @@ class Task(abc.ABC):
     ----------
     reads : tuple of str
         Kinds of stores that inference reads; any where it is empty.
+    learns_from : tuple of str
+        Kinds of stores that training reads; any where it is empty.
     """
 
     reads: ClassVar[tuple[str, ...]] = ()
+    learns_from: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, card: model_folder.Card, arrays: Arrays) -> None:
         self.card = card

@@ -1,0 +1,223 @@
+"""A cohort as the unmixing model sees it, and its predictions as a profile store."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bluebatch import errors
+from bluebatch.engine import task
+from bluebatch.expression import mixture, mrna, normalise
+from bluebatch.store import genes, model_folder, read, schema
+
+PRESENCE = 0.01
+MIN_COVERAGE = 0.5
+
+Float = npt.NDArray[np.float32]
+
+
+@dataclasses.dataclass(frozen=True)
+class Knowledge:
+    """What a trained model brings to a cohort.
+
+    Parameters
+    ----------
+    card : model_folder.Card
+        Labels, markers, the user's factors.
+    arrays : dict of str to np.ndarray
+        ``skill``, ``cell_library_size``.
+    mrna : mrna.MrnaSettings
+        Which fraction the network predicts.
+    cpm_over : str
+        ``"library"`` or ``"panel"``.
+    """
+
+    card: model_folder.Card
+    arrays: task.Arrays
+    mrna: mrna.MrnaSettings
+    cpm_over: str
+
+
+class Reader(task.Reader):
+    """One cohort, matched to a model's genes.
+
+    Parameters
+    ----------
+    knowledge : Knowledge
+        Of the model.
+    store : read.Store
+        Cohort or pseudobulks.
+    options : mapping of str to Any
+        ``presence``: predicted proportion below which a profile is NaN; ``min_coverage``: share of
+        the input genes that must be measured.
+
+    Raises
+    ------
+    errors.LabelMismatchError
+        If too few of the input genes are measured.
+    """
+
+    def __init__(self, knowledge: Knowledge, store: read.Store, options: Mapping[str, Any]) -> None:
+        self._known, self._store = knowledge, store
+        self._presence = float(options.get("presence", PRESENCE))
+        labels, available = knowledge.card.labels, store.labels["gene"]
+        self._match = genes.match(labels["input_gene"], available)
+        _check_coverage(store, self._match, float(options.get("min_coverage", MIN_COVERAGE)))
+        library = genes.match(labels["library_gene"], available).index
+        self._library = np.unique(library[library >= 0])
+        self._library_share = len(self._library) / max(1, len(library))
+        self._factors = self._find_factors()
+        position = {name: at for at, name in enumerate(labels["input_gene"])}
+        shared = [
+            (position[name], at) for at, name in enumerate(labels["gene"]) if name in position
+        ]
+        self._compared = np.array(shared, dtype=np.int64).reshape(-1, 2).T
+
+    def inputs(self, rows: slice) -> task.Arrays:
+        """Read and normalise samples.
+
+        Parameters
+        ----------
+        rows : slice
+            Of the cohort.
+
+        Returns
+        -------
+        dict of str to np.ndarray
+            ``log_cpm`` (n, input_gene), log2(1 + CPM), NaN where a gene is not measured.
+        """
+        expression = self._store.read("expression", rows)
+        columns = self._match.index
+        chosen = np.where(columns >= 0, expression[:, columns], np.float32(np.nan))
+        library = None
+        if self._known.cpm_over == "library":
+            library = self._library_size(expression, rows)
+        cpm = normalise.counts_per_million(chosen, library)
+        return {"log_cpm": normalise.log_transform(cpm).astype(np.float32)}
+
+    def result(self) -> task.Result:
+        """Describe the profile store.
+
+        Returns
+        -------
+        task.Result
+            With ``skill``, and what was matched and converted among its attributes.
+        """
+        card, missing = self._known.card, self._match.missing
+        attributes = {
+            "origin": self._store.attributes.get("origin", "unknown"),
+            "input_unit": self._store.attributes.get("unit", "unknown"),
+            "normalisation": f"log2(1 + CPM), CPM over the {self._known.cpm_over}",
+            "mrna_content": self._factors.source,
+            "mrna_factors": self._factors.named(card.labels["cell_type"]),
+            "target": self._known.mrna.target,
+            "presence": self._presence,
+            "library_gene_share": round(self._library_share, 4),
+            "n_missing_genes": len(missing),
+            "missing_genes": missing[:20],
+        }
+        coordinates = {
+            "sample": self._store.labels["sample"],
+            "cell_type": card.labels["cell_type"],
+            "gene": card.labels["gene"],
+        }
+        skill = self._known.arrays.get("skill")
+        n_genes = len(card.labels["input_gene"])
+        note = (
+            f"{n_genes - len(missing):,} of {n_genes:,} panel genes measured; CPM over "
+            f"{self._library_share:.0%} of the training genes; mRNA content: {self._factors.source}"
+        )
+        return task.Result(
+            spec=schema.PROFILE,
+            coordinates=coordinates,
+            attributes=attributes,
+            whole={} if skill is None else {"skill": skill},
+            leave_out=("skill",) if skill is None else (),
+            note=note,
+        )
+
+    def finish(self, predictions: task.Arrays, inputs: task.Arrays) -> task.Arrays:
+        """Turn predictions into the arrays of a profile store.
+
+        Parameters
+        ----------
+        predictions : dict of str to np.ndarray
+            ``fraction`` (n, cell_type) and ``profile`` (n, cell_type, gene).
+        inputs : dict of str to np.ndarray
+            From `inputs`.
+
+        Returns
+        -------
+        dict of str to np.ndarray
+            ``rna_fraction``, ``proportion``, ``profile``, ``reconstruction_error``,
+            ``gene_coverage``, float32.
+        """
+        fraction: npt.NDArray[np.floating] = predictions["fraction"].astype(np.float64)
+        # The members' mean sums to 1 but for rounding.
+        fraction /= fraction.sum(axis=1, keepdims=True)
+        factors = self._factors.values
+        if self._known.mrna.target == "rna_fraction":
+            rna_fraction = fraction
+            proportion = mixture.proportion_from_rna(fraction, factors)
+        else:
+            rna_fraction = mixture.rna_from_proportion(fraction, factors)
+            proportion = fraction
+        absent = proportion < self._presence
+        profile = predictions["profile"].astype(np.float32, copy=True)
+        profile[absent] = np.nan
+        measured = np.isfinite(inputs["log_cpm"])
+        # A sample in which nothing was measured has no composition either.
+        empty = ~measured.any(axis=1)
+        for values in (rna_fraction, proportion, profile):
+            values[empty] = np.nan
+        return {
+            "rna_fraction": rna_fraction.astype(np.float32),
+            "proportion": proportion.astype(np.float32),
+            "profile": profile,
+            "reconstruction_error": self._reconstruction_error(
+                profile, rna_fraction, inputs["log_cpm"]
+            ),
+            "gene_coverage": measured.mean(axis=1, dtype=np.float64).astype(np.float32),
+        }
+
+    def _library_size(self, expression: Float, rows: slice) -> npt.NDArray[np.float64]:
+        if len(self._library) == expression.shape[1]:
+            return np.asarray(self._store.read("library_size", rows), dtype=np.float64)
+        return np.asarray(np.nansum(expression[:, self._library], axis=1, dtype=np.float64))
+
+    def _reconstruction_error(
+        self, profile: Float, rna_fraction: npt.NDArray[np.floating], log_cpm: Float
+    ) -> Float:
+        read_at, written_at = self._compared
+        mixed = mixture.mix_profiles(profile[:, :, written_at], rna_fraction)
+        squared = (mixed - log_cpm[:, read_at]) ** 2
+        n_measured = np.isfinite(squared).sum(axis=1)
+        total = np.asarray(np.nansum(squared, axis=1, dtype=np.float64))
+        mean = np.divide(total, n_measured, out=np.full_like(total, np.nan), where=n_measured > 0)
+        return np.asarray(np.sqrt(mean), dtype=np.float32)
+
+    def _find_factors(self) -> mrna.Factors:
+        card = self._known.card
+        own = card.facts.get("mrna_content")
+        sizes = self._known.arrays.get("cell_library_size")
+        pseudobulk = self._store.attributes.get("origin") == "pseudobulk"
+        if pseudobulk and sizes is not None:
+            return mrna.for_pseudobulk(sizes)
+        return mrna.for_bulk(card.labels["cell_type"], self._known.mrna, own)
+
+
+def _check_coverage(store: read.Store, match: genes.Match, least: float) -> None:
+    if match.coverage >= least and match.coverage > 0:
+        return
+    n_genes = len(match.index)
+    first = ", ".join(match.missing[:3])
+    hint = match.hint or (
+        "Map the cohort to the panel's names with `bluebatch ingest --gene-map`, or train with "
+        "--cohort to take markers that it measures."
+    )
+    raise errors.LabelMismatchError(
+        f"{store.path}: measures {n_genes - len(match.missing):,} of the model's {n_genes:,} "
+        f"input genes ({match.coverage:.0%}), needed: {least:.0%} (missing first: {first}). {hint}"
+    )
