@@ -1,0 +1,258 @@
+"""Any table of bulk expression to a cohort store, block by block."""
+
+import hashlib
+import json
+import logging
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
+
+import pydantic
+import zarr
+
+from bluebatch import errors
+from bluebatch.store import (
+    barcodes,
+    cohorts,
+    coverage,
+    files,
+    genes,
+    lengths,
+    orientation,
+    sources,
+    spill,
+    tables,
+    values,
+)
+
+log = logging.getLogger(__name__)
+
+Split = Literal["train", "validation", "test"]
+
+
+class IngestOptions(pydantic.BaseModel):
+    """How a table is to be read.
+
+    Parameters
+    ----------
+    unit : {"counts", "TPM", "FPKM", "RSEM", "CPM"}, optional
+        Unit of the (linear) numbers; detected by default. Chooses the column of GDC files.
+    logged : {"log2(x+1)", "log2(x+0.001)", "log1p"}, optional
+        Logarithm to undo.
+    orientation : {"genes-by-samples", "samples-by-genes"}, optional
+        Detected by default.
+    gene_column : str, optional
+        Column that holds the gene names.
+    gene_map : pathlib.Path, optional
+        Two columns, from and to: renames genes.
+    gene_lengths : pathlib.Path, optional
+        Two columns, gene and length in bases: turns counts into TPM.
+    patient_from_sample : str, optional
+        ``"tcga"``, or a regular expression with one group; TCGA barcodes are known by default.
+    keep_normals : bool
+        Whether samples of other types than primary tumours are kept.
+    layer : str, optional
+        Layer of an h5ad file.
+    split : {"train", "validation", "test"}, optional
+        Rows of a pseudobulk store.
+    sheet : pathlib.Path, optional
+        Sample sheet of a folder of GDC files.
+    markers : mapping of str to sequence of str, optional
+        Markers by cell type, for the report.
+    panel : sequence of str, optional
+        Input genes of a model, for the report.
+    overwrite : bool
+        Whether something else at the output path is replaced.
+    """
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+
+    unit: tables.Unit | None = None
+    logged: values.Logged | None = None
+    orientation: Literal["genes-by-samples", "samples-by-genes"] | None = None
+    gene_column: str | None = None
+    gene_map: pathlib.Path | None = None
+    gene_lengths: pathlib.Path | None = None
+    patient_from_sample: str | None = None
+    keep_normals: bool = False
+    layer: str | None = None
+    split: Split | None = None
+    sheet: pathlib.Path | None = None
+    markers: Mapping[str, Sequence[str]] | None = None
+    panel: Sequence[str] | None = None
+    overwrite: bool = False
+
+
+def run(
+    source: str | pathlib.Path,
+    out: str | pathlib.Path,
+    options: IngestOptions | None = None,
+    on_lines: Callable[[int], None] | None = None,
+) -> cohorts.IngestSummary:
+    """Turn a table into a cohort store; memory stays flat in samples and genes.
+
+    Parameters
+    ----------
+    source : str or pathlib.Path
+        A csv, tsv, txt (also .gz), parquet or h5ad file, a GDC folder or sample sheet, or a
+        pseudobulk store.
+    out : str or pathlib.Path
+        Cohort store to write. An unfinished one of the same source and options is begun again.
+    options : IngestOptions, optional
+        How to read it.
+    on_lines : callable, optional
+        Told the number of lines read, block by block.
+
+    Returns
+    -------
+    cohorts.IngestSummary
+        What was done.
+
+    Raises
+    ------
+    errors.OutputExistsError
+        If something else stands at ``out``.
+    errors.InputFileError, errors.ValuesError, errors.LabelMismatchError
+        If the source is no usable table.
+    errors.DiskFullError
+        If the disk is full.
+    """
+    source, out, options = pathlib.Path(source), pathlib.Path(out), options or IngestOptions()
+    if source.resolve() == out.resolve():
+        raise errors.OutputExistsError(f"{out}: is the source itself. Choose another --out.")
+    table = sources.open_source(
+        source,
+        unit=options.unit,
+        layer=options.layer,
+        gene_column=options.gene_column,
+        split=options.split,
+        sheet=options.sheet,
+    )
+    digest = sources.digest(source, options.sheet)
+    plan = _plan_digest(digest, options)
+    if _stands_complete(out, plan, overwrite=options.overwrite):
+        return cohorts.summarise(out, "complete")
+    with spill.Spill(out.with_name(f".{out.name}.spill"), len(table.columns)) as scratch:
+        lines, tally = _read_in(table, options, scratch, on_lines)
+        cohort = _decide(table, lines, tally, options)
+        attributes = {
+            **cohort.attributes,
+            "source": {"name": source.name, "digest": digest},
+            "plan": plan,
+        }
+        cohorts.write_store(out, cohort, scratch, attributes)
+    return cohorts.summarise(out, "new")
+
+
+def _plan_digest(source_digest: str, options: IngestOptions) -> str:
+    content = options.model_dump(mode="json", exclude={"overwrite"})
+    for name in ("gene_map", "gene_lengths"):
+        path = getattr(options, name)
+        if path is not None:
+            content[name] = files.file_digest(path) if path.is_file() else str(path)
+    text = json.dumps([source_digest, content], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _stands_complete(out: pathlib.Path, plan: str, *, overwrite: bool) -> bool:
+    if not out.exists() or overwrite:
+        return False
+    try:
+        found = dict(zarr.open_group(str(out), mode="r").attrs)
+    except (OSError, ValueError, KeyError):
+        found = {}
+    if found.get("plan") != plan:
+        raise errors.OutputExistsError(
+            f"{out}: something that this run did not make stands there. "
+            "Choose another --out, or give --overwrite to replace it."
+        )
+    return found.get("status") == "complete"
+
+
+def _read_in(
+    table: tables.Table,
+    options: IngestOptions,
+    scratch: spill.Spill,
+    on_lines: Callable[[int], None] | None,
+) -> tuple[list[str], values.Tally]:
+    lines: list[str] = []
+    tally = values.Tally()
+    for block in table.blocks():
+        scratch.append(values.take_in(table.path, block, table.columns, options.logged, tally))
+        lines += block.lines
+        log.info("%s: %d lines read", table.path, len(lines))
+        if on_lines is not None:
+            on_lines(len(block.lines))
+    if not lines or not table.columns:
+        raise errors.ValuesError(
+            f"{table.path}: holds {len(lines)} lines and {len(table.columns)} columns of numbers, "
+            "needed: at least one sample and one gene. Check the file."
+        )
+    return lines, tally
+
+
+def _decide(
+    table: tables.Table, lines: list[str], tally: values.Tally, options: IngestOptions
+) -> cohorts.Cohort:
+    known = [gene for group in (options.markers or {}).values() for gene in group]
+    axis, said = orientation.decide(
+        table, lines, {*known, *(options.panel or ())}, options.orientation
+    )
+    samples, names = (lines, table.columns) if axis == "sample" else (table.columns, lines)
+    selection = barcodes.select(
+        table.path,
+        samples,
+        options.patient_from_sample,
+        keep_normals=options.keep_normals,
+        known_patients=table.patients,
+        known_normals=table.normals,
+    )
+    unit, unit_notes = _unit(table, tally, tally.sums(axis), options)
+    mapping = None if options.gene_map is None else genes.read_pairs(options.gene_map)
+    resolution = genes.resolve(names, mapping, table.symbols)
+    resolution, per_kilobase, length_notes = lengths.apply(
+        table.path, names, resolution, unit, options.gene_lengths
+    )
+    measured, coverage_notes = coverage.report(
+        table.path, resolution.genes, options.markers, options.panel
+    )
+    notes = [
+        *table.notes,
+        said,
+        *unit_notes,
+        *length_notes,
+        *_bias(table, unit, per_kilobase),
+        *values.describe(tally, tally.sums(axis)),
+        *selection.notes,
+        *resolution.notes,
+        *coverage_notes,
+    ]
+    attributes = {
+        "unit": "TPM" if per_kilobase is not None else unit,
+        "origin": table.origin,
+        "genes": {**resolution.report, **measured},
+        "notes": notes,
+        "dropped_samples": selection.dropped,
+    }
+    return cohorts.Cohort(axis, samples, selection, resolution, per_kilobase, attributes)
+
+
+def _unit(
+    table: tables.Table, tally: values.Tally, sums: tables.FloatArray, options: IngestOptions
+) -> tuple[tables.Unit, list[str]]:
+    if table.unit is not None and options.logged is None:
+        return table.unit, []  # what a format says of itself needs no second look
+    return values.decide_unit(
+        table.path, tally, sums, options.unit or table.unit, logged=options.logged is not None
+    )
+
+
+def _bias(
+    table: tables.Table, unit: tables.Unit, per_kilobase: tables.FloatArray | None
+) -> list[str]:
+    if unit != "counts" or per_kilobase is not None or table.origin == "pseudobulk":
+        return []
+    return [
+        "warning: counts of full-length protocols carry gene-length bias: prefer TPM, or give "
+        "--gene-lengths (3'-tagged counts are fine as they are)"
+    ]
