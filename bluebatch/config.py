@@ -19,6 +19,8 @@ import tomli_w
 from bluebatch import errors
 
 # Classes, not modules: a field named like its module would hide it.
+from bluebatch.engine.infer import InferenceSettings
+from bluebatch.engine.train import TrainingSettings
 from bluebatch.expression.baselines import AnchorSettings
 from bluebatch.expression.markers import MarkerSettings
 from bluebatch.expression.mrna import MrnaSettings
@@ -60,6 +62,10 @@ class Config(pydantic.BaseModel):
         Kind, widths and members of the model.
     anchor : AnchorSettings
         What the predicted profiles are anchored to.
+    training : TrainingSettings
+        Loss, optimiser and schedule.
+    inference : InferenceSettings
+        Thresholds of the results.
     """
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
@@ -74,6 +80,8 @@ class Config(pydantic.BaseModel):
     mrna: MrnaSettings = MrnaSettings()
     model: ModelSettings = ModelSettings()
     anchor: AnchorSettings = AnchorSettings()
+    training: TrainingSettings = TrainingSettings()
+    inference: InferenceSettings = InferenceSettings()
 
     def part(self, kind: type[Part]) -> Part:
         """Take the sections that one verb is configured by.

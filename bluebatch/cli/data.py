@@ -8,7 +8,9 @@ import click
 from bluebatch.cli import options, science
 from bluebatch.run import progress
 from bluebatch.simulate import pseudobulk
-from bluebatch.store import ingest, model_folder, values
+from bluebatch.store import ingest, model_folder
+
+Ingest = ingest.IngestOptions
 
 
 @click.command("simulate")
@@ -54,11 +56,11 @@ def _needs_of(model: pathlib.Path | None) -> dict[str, Any]:
 @click.command("ingest")
 @click.argument("source", type=options.PATH)
 @options.out_option
-@click.option("--unit", type=options.choice(values.Unit), help="Default: detected.")
-@click.option("--logged", type=options.choice(values.Logged), help="Logarithm to undo.")
+@click.option("--unit", type=options.choice(Ingest, "unit"), help="Default: detected.")
+@click.option("--logged", type=options.choice(Ingest, "logged"), help="Logarithm to undo.")
 @click.option(
     "--orientation",
-    type=click.Choice(["genes-by-samples", "samples-by-genes"]),
+    type=options.choice(Ingest, "orientation"),
     help="Default: detected.",
 )
 @click.option("--gene-column", help="Column of gene names.")
@@ -68,7 +70,7 @@ def _needs_of(model: pathlib.Path | None) -> dict[str, Any]:
 @click.option("--keep-normals", is_flag=True, help="Keep TCGA samples that are no tumour.")
 @click.option("--layer", help="Layer of an h5ad file.")
 @click.option("--sheet", type=options.PATH, help="Sample sheet of a folder of GDC files.")
-@click.option("--split", type=options.choice(ingest.Split), help="Rows of a pseudobulk store.")
+@click.option("--split", type=options.choice(Ingest, "split"), help="Rows of a pseudobulk store.")
 @click.option("--model", type=options.PATH, help="Report how much of this model is measured.")
 @options.overwrite_option
 @options.output_options
@@ -80,7 +82,7 @@ def ingest_command(
     SOURCE is a csv, tsv (also .gz), parquet or h5ad table in either orientation, a folder or
     sample sheet of GDC STAR files, or a pseudobulk store.
     """
-    wanted = ingest.IngestOptions(**given, **_needs_of(model))
+    wanted = Ingest(**given, **_needs_of(model))
     with progress.bar("ingest", total=None, unit="lines") as step:
         summary = ingest.run(source, out, wanted, step)
     options.tell(summary)

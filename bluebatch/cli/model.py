@@ -7,7 +7,6 @@ import click
 
 from bluebatch.cli import options, science
 from bluebatch.engine import infer, train
-from bluebatch.store import write
 
 
 @click.command("train")
@@ -34,9 +33,17 @@ def train_command(store: pathlib.Path, out: pathlib.Path, config_name: str, **ru
 @options.model_option
 @options.out_option
 @science.config_option
-@click.option("--precision", type=options.choice(infer.Precision), help="Default: as configured.")
+@click.option(
+    "--precision",
+    type=options.choice(infer.InferenceSettings, "precision"),
+    help="Default: as configured.",
+)
 @science.setting(
-    "--codec", "inference", "codec", type=options.choice(write.Codec), help="none or zstd."
+    "--codec",
+    "inference",
+    "codec",
+    type=options.choice(infer.InferenceSettings, "codec"),
+    help="none or zstd.",
 )
 @options.device_option
 @options.threads_option

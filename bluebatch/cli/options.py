@@ -58,9 +58,13 @@ def output_options(command: F) -> F:
     return _flag("--quiet", QUIET, "No progress; warnings and the summary only.")(command)
 
 
-def choice(literal: Any) -> click.Choice[str]:
-    """Offer the values of a ``Literal``."""
-    return click.Choice(list(typing.get_args(literal)))
+def choice(settings: Any, field: str) -> click.Choice[str]:
+    """Offer the values that a settings model allows for a field."""
+    found = [settings.model_fields[field].annotation]
+    while not all(isinstance(value, str) for value in found):
+        # Optional[Literal["a", "b"]] -> Literal["a", "b"], None -> "a", "b"
+        found = [part for value in found for part in typing.get_args(value)]
+    return click.Choice([str(value) for value in found])
 
 
 def names(value: tuple[str, ...]) -> tuple[str, ...]:
