@@ -17,6 +17,7 @@ import torch
 from bluebatch import errors
 from bluebatch.store import write
 
+FOLDER = "checkpoint"
 FILE = "state.safetensors"
 _PARTS = ("weights", "best", "moments")
 

@@ -5,66 +5,20 @@ import logging
 import math
 import pathlib
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
-import pydantic
 import torch
 
 from bluebatch import errors
-from bluebatch.engine import checkpoint, precision, stream, task
+from bluebatch.engine import checkpoint, optimise, precision, stream, task
 from bluebatch.models import contract
 from bluebatch.run import partition, progress, resources
 from bluebatch.store import read
 
-CHECKPOINT_FOLDER = "checkpoint"
 # Of the memory that may be planned with, what training and validation rows may each keep.
 KEPT_SHARE = 0.35
 
 _log = logging.getLogger(__name__)
-
-
-class TrainingSettings(pydantic.BaseModel):
-    """How networks are fitted.
-
-    Parameters
-    ----------
-    epochs : int
-        At most so many passes over the training rows.
-    batch : int
-        Rows of a step.
-    learning_rate : float
-        At the start.
-    optimiser : {"adam", "adamw"}
-        Fused where the device has it.
-    weight_decay : float
-        Decoupled with ``"adamw"``.
-    schedule : {"constant", "cosine", "step"}
-        Cosine falls to 0 over all steps; step multiplies by ``step_factor`` every ``step_epochs``.
-    step_epochs : int
-        Epochs between two steps of the schedule.
-    step_factor : float
-        What a step multiplies the rate by.
-    patience : int
-        Epochs without a better validation loss after which a member stops; 0 never stops.
-    precision : {"auto", "fp32", "bf16"}
-        Of matrix products; ``"auto"`` takes bf16 where the device has it.
-    window : int
-        Blocks of 256 rows within which rows are shuffled.
-    """
-
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
-
-    epochs: int = pydantic.Field(default=12, gt=0)
-    batch: int = pydantic.Field(default=64, ge=2)
-    learning_rate: float = pydantic.Field(default=1e-3, gt=0)
-    optimiser: Literal["adam", "adamw"] = "adamw"
-    weight_decay: float = pydantic.Field(default=0.01, ge=0)
-    schedule: Literal["constant", "cosine", "step"] = "cosine"
-    step_epochs: int = pydantic.Field(default=100, gt=0)
-    step_factor: float = pydantic.Field(default=0.1, gt=0, le=1)
-    patience: int = pydantic.Field(default=0, ge=0)
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    window: int = pydantic.Field(default=64, gt=0)
 
 
 class Trainer:
@@ -78,7 +32,7 @@ class Trainer:
         Training store.
     folder : pathlib.Path
         Model folder; each member's weights are written here when it is done.
-    settings : TrainingSettings
+    settings : optimise.TrainingSettings
         How.
     options : task.Options
         Seed, device, threads, memory.
@@ -94,7 +48,7 @@ class Trainer:
         learner: task.Task,
         store: read.Store,
         folder: pathlib.Path,
-        settings: TrainingSettings,
+        settings: optimise.TrainingSettings,
         options: task.Options,
     ) -> None:
         self.learner, self.folder, self.settings = learner, folder, settings
@@ -142,8 +96,8 @@ class Trainer:
             The training curve of this and all earlier members.
         """
         network = build(self.learner, member, self.seed).to(self.device)
-        optimiser = self._optimiser(network)
-        saved = self.folder / CHECKPOINT_FOLDER
+        optimiser = optimise.make_optimiser(network, self.settings)
+        saved = self.folder / checkpoint.FOLDER
         state = checkpoint.load(saved, network, optimiser, member)
         weights = self.folder / weight_file(member)
         if weights.is_file() and state.member == member and not state.epoch:
@@ -167,15 +121,6 @@ class Trainer:
         waited = state.epoch - 1 - state.best_epoch
         return bool(self.settings.patience and state.epoch and waited >= self.settings.patience)
 
-    def _optimiser(self, network: contract.Model) -> torch.optim.Optimizer:
-        kind = torch.optim.Adam if self.settings.optimiser == "adam" else torch.optim.AdamW
-        return kind(
-            network.parameters(),
-            lr=self.settings.learning_rate,
-            weight_decay=self.settings.weight_decay,
-            fused=True,
-        )
-
     def _epoch(
         self,
         network: contract.Model,
@@ -194,7 +139,7 @@ class Trainer:
         rate = 0.0
         order = self.feed.batches(stream.keyed_seed(self.seed, member) % 2**32, epoch)
         for index, arrays in enumerate(order):
-            rate = learning_rate(
+            rate = optimise.learning_rate(
                 self.settings, epoch * self.feed.n_batches() + index, self.feed.n_batches()
             )
             for group in optimiser.param_groups:
@@ -295,32 +240,6 @@ def weight_file(member: int) -> str:
         Within the model folder.
     """
     return f"member_{member}.safetensors"
-
-
-def learning_rate(settings: TrainingSettings, step: int, steps_per_epoch: int) -> float:
-    """Follow the schedule.
-
-    Parameters
-    ----------
-    settings : TrainingSettings
-        Which schedule.
-    step : int
-        From 0, over all epochs.
-    steps_per_epoch : int
-        Steps of an epoch.
-
-    Returns
-    -------
-    float
-        Learning rate of that step.
-    """
-    if settings.schedule == "cosine":
-        share = step / (settings.epochs * steps_per_epoch)
-        return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * share))
-    if settings.schedule == "step":
-        steps = step // steps_per_epoch // settings.step_epochs
-        return settings.learning_rate * settings.step_factor**steps
-    return settings.learning_rate
 
 
 @dataclasses.dataclass

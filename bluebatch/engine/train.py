@@ -4,22 +4,29 @@ import dataclasses
 import datetime
 import hashlib
 import json
-import logging
 import pathlib
 from typing import Any, Literal
 
 import pydantic
 
 from bluebatch import errors
-from bluebatch.engine import curve, fit, kinds, precision, predict, task, unmix
+from bluebatch.engine import (
+    checkpoint,
+    curve,
+    fit,
+    folders,
+    kinds,
+    optimise,
+    precision,
+    predict,
+    task,
+    unmix,
+)
 from bluebatch.run import partition
 from bluebatch.store import model_folder, read, write
 
-PLAN_FILE = "plan.json"
-TrainingSettings = fit.TrainingSettings
+TrainingSettings = optimise.TrainingSettings
 Options = task.Options
-
-_log = logging.getLogger(__name__)
 
 
 class Settings(unmix.Settings):
@@ -33,7 +40,7 @@ class Settings(unmix.Settings):
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
 
-    training: TrainingSettings = fit.TrainingSettings()
+    training: TrainingSettings = optimise.TrainingSettings()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,7 +142,7 @@ def run(
     opened = read.open_store(store, *kind.learns_from)
     plan = make_plan(opened, settings, options)
     folder = pathlib.Path(out)
-    state = begin(folder, plan, options)
+    state = folders.begin(folder, plan, options)
     if state == "complete":
         return TrainSummary(str(out), state, model_folder.read_card(folder), seconds())
     learner = kind.learn(opened, settings, options)
@@ -209,47 +216,6 @@ def make_plan(store: read.Store, settings: Settings, options: Options) -> dict[s
     return {**plan, "run_id": hashlib.sha256(text.encode()).hexdigest()[:16]}
 
 
-def begin(
-    folder: pathlib.Path, plan: dict[str, Any], options: Options
-) -> Literal["new", "resumed", "complete"]:
-    """Look at the output path and make it ready.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        Model folder to be made.
-    plan : dict
-        From `make_plan`.
-    options : Options
-        ``resume`` and ``overwrite``.
-
-    Returns
-    -------
-    {"new", "resumed", "complete"}
-        What is to be done.
-
-    Raises
-    ------
-    errors.OutputExistsError
-        If something else, or an unfinished run, stands there.
-    errors.ChangedInputError
-        If the unfinished run to be resumed was of other settings or inputs.
-    """
-    found = _found(folder, plan)
-    if found == "complete" and not options.overwrite:
-        return "complete"
-    if found == "same" and options.resume and not options.overwrite:
-        return "resumed"
-    if found != "nothing" and not options.overwrite:
-        _refuse(folder, found, options)
-    write.clear(folder)
-    marks = folder / fit.CHECKPOINT_FOLDER
-    with write.room_on_disk(folder):
-        marks.mkdir(parents=True)
-        (marks / PLAN_FILE).write_text(json.dumps(plan, indent=1))
-    return "new"
-
-
 def finish(folder: pathlib.Path, learner: task.Task, made_from: dict[str, Any]) -> None:
     """Write the card, which makes the folder a model, and remove the checkpoints.
 
@@ -275,43 +241,7 @@ def finish(folder: pathlib.Path, learner: task.Task, made_from: dict[str, Any]) 
         ),
         learner.arrays,
     )
-    write.clear(folder / fit.CHECKPOINT_FOLDER)
-
-
-_Found = Literal["nothing", "complete", "same", "other run", "foreign"]
-
-
-def _found(folder: pathlib.Path, plan: dict[str, Any]) -> _Found:
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        return "nothing"
-    if (folder / model_folder.CARD_FILE).is_file():
-        try:
-            card = model_folder.read_card(folder)
-        except errors.InputFileError:
-            return "foreign"
-        return "complete" if card.made_from.get("run_id") == plan["run_id"] else "foreign"
-    try:
-        text = (folder / fit.CHECKPOINT_FOLDER / PLAN_FILE).read_text()
-        return "same" if json.loads(text)["run_id"] == plan["run_id"] else "other run"
-    except (OSError, ValueError, KeyError):
-        return "foreign"
-
-
-def _refuse(folder: pathlib.Path, found: _Found, options: Options) -> None:
-    if found == "foreign":
-        raise errors.OutputExistsError(
-            f"{folder}: something that this run did not make stands there. "
-            "Choose another --out, or give --overwrite to replace it."
-        )
-    if options.resume:
-        raise errors.ChangedInputError(
-            f"{folder}: holds an unfinished run of other settings or inputs than these. "
-            "Give those of the first run, or --overwrite to start afresh."
-        )
-    raise errors.OutputExistsError(
-        f"{folder}: holds an unfinished run. "
-        "Give --resume to go on with it, or --overwrite to start afresh."
-    )
+    write.clear(folder / checkpoint.FOLDER)
 
 
 def _file_digest(path: pathlib.Path | None) -> str | None:

@@ -1,6 +1,5 @@
 """The task of unmixing: pseudobulks in, cell-type fractions and profiles out."""
 
-import math
 from collections.abc import Iterator
 from typing import Any, Self
 
@@ -10,8 +9,8 @@ import pydantic
 import torch
 
 from bluebatch import errors
-from bluebatch.engine import stream, task, unmixing
-from bluebatch.expression import baselines, metrics, normalise, profile_scores
+from bluebatch.engine import stream, task, unmix_scores, unmixing
+from bluebatch.expression import baselines, metrics, normalise
 from bluebatch.expression import mrna as mrna_content
 from bluebatch.expression import panel as gene_panel
 from bluebatch.models import contract
@@ -19,9 +18,6 @@ from bluebatch.models import unmix as unmixer
 from bluebatch.store import genes, model_folder, read
 
 KIND = "unmix"
-# Half of the squared error around the mean profile sits in samples with fewer cells.
-SKILL_CELLS = 25
-HEADLINE = ("ccc", "l1")
 LARGEST_FRACTION_SHIFT = 2e-3
 SMALLEST_CORRELATION = 0.999
 
@@ -217,15 +213,7 @@ class Task(task.Task):
             With ``scores`` in its card and ``skill`` (cell_type, gene) among its arrays, from
             test samples, or validation samples where there are none.
         """
-        scores: dict[str, Any] = {}
-        skill = np.full((self.n_types, len(self.card.labels["gene"])), np.nan, np.float32)
-        for name in ("validation", "test"):
-            split = stream.Split(self, store, name)
-            if split.n_rows:
-                scores[name], skill = self._score(store, split, predict)
-        last = next((scores[name] for name in ("test", "validation") if name in scores), None)
-        if last is not None:
-            scores["headline"] = last["mean"]
+        scores, skill = unmix_scores.judge(self, store, predict)
         card = self.card.model_copy(update={"scores": scores})
         return Task(card, {**self.arrays, "skill": skill})
 
@@ -308,39 +296,6 @@ class Task(task.Task):
             profile = normalise.log_transform(cpm).astype(np.float32)
         return profile
 
-    def _score(
-        self, store: read.Store, split: stream.Split, predict: task.Predict
-    ) -> tuple[dict[str, Any], Float]:
-        means = baselines.Baselines.from_arrays(self.arrays).mean
-        profiles = [profile_scores.ProfileScores(mean) for mean in means]
-        fractions: list[tuple[Float, Float]] = []
-        for block in split.blocks:
-            truth = self.examples(store, block.rows)
-            found = predict({"log_cpm": truth["log_cpm"]})
-            n_cells = store.read("n_cells", block.rows)
-            fractions.append((found["fraction"][block.kept], truth["fraction"][block.kept]))
-            for index, scores in enumerate(profiles):
-                kept = block.kept[n_cells[block.kept, index] >= SKILL_CELLS]
-                scores.add(found["profile"][kept, index], truth["profile"][kept, index])
-        per_type, mean, flat = metrics.score_fractions(
-            *(np.concatenate(part) for part in zip(*fractions, strict=True))
-        )
-        skill = np.stack([scores.skill_by_gene() for scores in profiles])
-        by_type = {
-            name: {
-                **{key: _number(values[index]) for key, values in per_type.items()},
-                "skill": _number(metrics.mean_of(skill[index])),
-                "r": _number(metrics.median_of(profiles[index].correlation_by_gene())),
-            }
-            for index, name in enumerate(self.card.labels["cell_type"])
-        }
-        target = self.settings.mrna.target
-        headline = {f"{key} of {target}, mean of types": _number(mean[key]) for key in HEADLINE}
-        headline |= {f"{key} of {target}, flattened": _number(flat[key]) for key in HEADLINE}
-        headline["skill of profiles, mean of types"] = _number(metrics.mean_of(skill))
-        summary = {"n_samples": split.n_rows, "by_type": by_type, "mean": headline}
-        return summary, skill.astype(np.float32)
-
 
 class _Blocks:
     """A split as the baselines take it, as often as they ask."""
@@ -385,8 +340,3 @@ def _choose_panel(
     return gene_panel.choose(
         table, store.labels["profile_gene"], settings, measured=measured, interest=interest
     )
-
-
-def _number(value: float) -> float | None:
-    # JSON knows no NaN.
-    return round(float(value), 5) if math.isfinite(value) else None

@@ -1,0 +1,88 @@
+"""A model folder as an output path: new, unfinished, finished, or somebody else's."""
+
+import json
+import pathlib
+from typing import Any, Literal
+
+from bluebatch import errors
+from bluebatch.engine import checkpoint, task
+from bluebatch.store import model_folder, write
+
+PLAN_FILE = "plan.json"
+
+
+def begin(
+    folder: pathlib.Path, plan: dict[str, Any], options: task.Options
+) -> Literal["new", "resumed", "complete"]:
+    """Look at the output path and make it ready.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Model folder to be made.
+    plan : dict
+        With its digest as ``run_id``.
+    options : task.Options
+        ``resume`` and ``overwrite``.
+
+    Returns
+    -------
+    {"new", "resumed", "complete"}
+        What is to be done.
+
+    Raises
+    ------
+    errors.OutputExistsError
+        If something else, or an unfinished run, stands there.
+    errors.ChangedInputError
+        If the unfinished run to be resumed was of other settings or inputs.
+    """
+    found = _found(folder, plan)
+    if found == "complete" and not options.overwrite:
+        return "complete"
+    if found == "same" and options.resume and not options.overwrite:
+        return "resumed"
+    if found != "nothing" and not options.overwrite:
+        _refuse(folder, found, options)
+    write.clear(folder)
+    marks = folder / checkpoint.FOLDER
+    with write.room_on_disk(folder):
+        marks.mkdir(parents=True)
+        (marks / PLAN_FILE).write_text(json.dumps(plan, indent=1))
+    return "new"
+
+
+_Found = Literal["nothing", "complete", "same", "other run", "foreign"]
+
+
+def _found(folder: pathlib.Path, plan: dict[str, Any]) -> _Found:
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return "nothing"
+    if (folder / model_folder.CARD_FILE).is_file():
+        try:
+            card = model_folder.read_card(folder)
+        except errors.InputFileError:
+            return "foreign"
+        return "complete" if card.made_from.get("run_id") == plan["run_id"] else "foreign"
+    try:
+        text = (folder / checkpoint.FOLDER / PLAN_FILE).read_text()
+        return "same" if json.loads(text)["run_id"] == plan["run_id"] else "other run"
+    except (OSError, ValueError, KeyError):
+        return "foreign"
+
+
+def _refuse(folder: pathlib.Path, found: _Found, options: task.Options) -> None:
+    if found == "foreign":
+        raise errors.OutputExistsError(
+            f"{folder}: something that this run did not make stands there. "
+            "Choose another --out, or give --overwrite to replace it."
+        )
+    if options.resume:
+        raise errors.ChangedInputError(
+            f"{folder}: holds an unfinished run of other settings or inputs than these. "
+            "Give those of the first run, or --overwrite to start afresh."
+        )
+    raise errors.OutputExistsError(
+        f"{folder}: holds an unfinished run. "
+        "Give --resume to go on with it, or --overwrite to start afresh."
+    )
