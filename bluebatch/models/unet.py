@@ -104,7 +104,8 @@ class UNet(nn.Module):
         skips.pop()
         for lift, up in zip(self.raises, self.ups, strict=True):
             x = up(torch.cat([skips.pop(), lift(x)], 1))
-        return x[:, :, 0, :]
+        # In one piece, or the linear layer that follows copies its weights once for each sample.
+        return x[:, :, 0, :].contiguous()
 
     def lay_out(self) -> None:
         """Lay the kernels out channels-last, as the signals are."""
