@@ -17,6 +17,7 @@ import pydantic
 import tomli_w
 
 from bluebatch import errors
+from bluebatch.engine import train
 
 # Classes, not modules: a field named like its module would hide it.
 from bluebatch.engine.infer import InferenceSettings
@@ -26,6 +27,7 @@ from bluebatch.expression.markers import MarkerSettings
 from bluebatch.expression.mrna import MrnaSettings
 from bluebatch.expression.panel import PanelSettings
 from bluebatch.models.unmix import ModelSettings
+from bluebatch.simulate import pseudobulk
 from bluebatch.simulate.cell_types import CellTypeSettings
 from bluebatch.simulate.proportions import ProportionSettings
 from bluebatch.simulate.reference import ReferenceSettings
@@ -95,8 +97,16 @@ class Config(pydantic.BaseModel):
         -------
         pydantic.BaseModel
             Of that type.
+
+        Raises
+        ------
+        errors.ConfigError
+            If its sections do not fit each other.
         """
-        return kind(**{name: getattr(self, name) for name in kind.model_fields})
+        try:
+            return kind(**{name: getattr(self, name) for name in kind.model_fields})
+        except pydantic.ValidationError as error:
+            raise errors.ConfigError(_reason(error.errors()[0]["msg"])) from error
 
 
 class _Layer(NamedTuple):
@@ -135,9 +145,15 @@ def load(name: str | pathlib.Path, overrides: Mapping[str, Any] | None = None) -
     for layer in layers:
         merged = _merge(merged, layer.tables)
     try:
-        return Config.model_validate(merged)
+        settings = Config.model_validate(merged)
     except pydantic.ValidationError as error:
         raise errors.ConfigError(_explain(error, layers)) from error
+    try:
+        for verb in (pseudobulk.Settings, train.Settings):
+            settings.part(verb)
+    except errors.ConfigError as error:
+        raise errors.ConfigError(f"{layers[-1].source}: {error}. Change one of them.") from error
+    return settings
 
 
 def show(settings: Config) -> str:
@@ -176,21 +192,16 @@ def _folder() -> pathlib.Path:
 def _find(name: str, beside: pathlib.Path | None) -> pathlib.Path:
     path = pathlib.Path(name)
     if path.suffix != SUFFIX and path.name == name:
-        path = _folder() / (name + SUFFIX)
-        if not path.is_file():
-            raise errors.MissingInputError(
-                f"config {name!r}: no configuration of that name ships with bluebatch "
-                f"(there are: {', '.join(shipped())}). Give one of these, or a path that ends "
-                f"in {SUFFIX}."
-            )
-        return path
-    path = path if beside is None else beside / path
-    if not path.is_file():
+        found, what = _folder() / (name + SUFFIX), f"config {name!r}"
+    else:
+        found = path if beside is None else beside / path
+        what = str(found)
+    if not found.is_file():
         raise errors.MissingInputError(
-            f"{path}: there is no such file. Give the path of a .toml file, "
-            f"or one of: {', '.join(shipped())}."
+            f"{what}: there is no such configuration. Give the path of a {SUFFIX} file, "
+            f"or one of those that ship with bluebatch: {', '.join(shipped())}."
         )
-    return path
+    return found
 
 
 def _layers(path: pathlib.Path, seen: tuple[pathlib.Path, ...]) -> list[_Layer]:
@@ -246,8 +257,12 @@ def _explain(error: pydantic.ValidationError, layers: Sequence[_Layer]) -> str:
         return f"{source}: {_unknown(location)}{others}"
     key = f"[{location[0]}] {'.'.join(location[1:])}".rstrip()
     found = "" if isinstance(first["input"], Mapping) else f"found {first['input']!r}, "
-    needed = first["msg"].removeprefix("Value error, ").replace("Input should be", "needed:")
+    needed = _reason(first["msg"])
     return f"{source}: {key}: {found}{needed}. Change it there.{others}"
+
+
+def _reason(message: str) -> str:
+    return message.removeprefix("Value error, ").replace("Input should be", "needed:")
 
 
 def _holds(tables: Any, location: Sequence[str]) -> bool:

@@ -8,6 +8,7 @@ import pydantic
 import pytest
 
 from bluebatch import config, errors
+from bluebatch.simulate import pseudobulk
 
 Write = Callable[..., pathlib.Path]
 
@@ -68,6 +69,18 @@ def test_load__flags_lie_over_the_file(write: Write) -> None:
 def test_load__a_bad_flag_is_blamed_on_the_command_line(write: Write) -> None:
     with pytest.raises(errors.ConfigError, match=r"^the command line: \[markers\] n_candidates"):
         config.load(write(""), {"markers": {"n_candidates": -1}})
+
+
+def test_load__sections_that_do_not_fit_each_other(write: Write) -> None:
+    path = write('[model]\noutput = "relu"\n')
+    assert complaint(path).startswith(f"{path}: [model] output = ")
+    fitting = config.load(write('[model]\noutput = "relu"\n[anchor]\nkind = "none"\n'))
+    assert fitting.model.output == "relu"
+
+
+def test_part__takes_the_sections_of_a_verb(write: Write) -> None:
+    loaded = config.load(write("[simulation]\nn_samples = 12\n"))
+    assert loaded.part(pseudobulk.Settings).simulation.n_samples == 12
 
 
 def test_load__unknown_key_names_file_key_and_nearest(write: Write) -> None:
@@ -140,7 +153,9 @@ def test_load__unknown_name_lists_what_ships() -> None:
 
 
 def test_load__absent_file(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(errors.MissingInputError, match=r"none\.toml: there is no such file"):
+    with pytest.raises(
+        errors.MissingInputError, match=r"none\.toml: there is no such configuration"
+    ):
         config.load(tmp_path / "none.toml")
 
 
