@@ -125,12 +125,13 @@ def run(
         lambda: _create(out, plan, options),
         overwrite=options.overwrite,
     )
-    if job.state == "complete":
+    found = job.state
+    if found == "complete":
         _log.info("%s: already complete", out)
     elif job.n_skipped:
         _log.info("%s: %d finished partitions skipped", out, job.n_skipped)
     _fill(job, plan)
-    return Summary(str(out), job.state, job.n_skipped, round(stopwatch(), 3), _facts(plan))
+    return Summary(str(out), found, job.n_skipped, round(stopwatch(), 3), _facts(plan))
 
 
 def _fill(job: partition.Job, plan: Plan) -> None:
