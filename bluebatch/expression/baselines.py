@@ -257,13 +257,15 @@ def fit(
     remainder = remainder._replace(center=center, basis=basis)
     judged = training if held_out is None or validation is None else validation
     variance = closed_form.fit_variance(judged, curve, remainder.predict, cells)
+    # A type that was never present has a range of one cell.
+    seen = np.minimum(learnt.seen, learnt.seen[:, 1:])
     return Baselines(
         composition=learnt.proportion / max(learnt.n_samples, 1),
         rna_composition=learnt.rna_fraction / max(learnt.n_samples, 1),
         mean=mean,
         mean_cpm=learnt.mean_cpm(),
         ridge=ridge,
-        curve=closed_form.Curve(curve, variance, np.array([float(cells)])),
+        curve=closed_form.Curve(curve, variance, np.array([float(cells)]), seen),
         remainder=remainder,
     )
 

@@ -30,18 +30,21 @@ class Curve(NamedTuple):
         Coefficients of `variance_terms`.
     cells : np.ndarray, shape (1,)
         Cells of a whole sample; a type of proportion p has ``cells * p`` of them.
+    seen : np.ndarray, shape (cell_type, 2)
+        Fewest and most cells of a type among the training samples: no curve holds beyond them.
     """
 
     level: Array
     variance: Array
     cells: Array
+    seen: Array
 
     def n_cells(self, proportion: Array, *, bulk: bool = False) -> Array:
         """Convert proportions to numbers of cells.
 
         Parameters
         ----------
-        proportion : np.ndarray
+        proportion : np.ndarray, shape (sample, cell_type)
             Fractions of cells.
         bulk : bool
             Whether the samples are tissue: as many cells as the curve has seen, whatever the
@@ -49,13 +52,14 @@ class Curve(NamedTuple):
 
         Returns
         -------
-        np.ndarray
-            At least 1, same shape.
+        np.ndarray, shape (sample, cell_type)
+            Within what training has seen of each type.
         """
-        cells = float(self.cells[0])
+        fewest, most = np.asarray(self.seen, np.float64).T
         if bulk:
-            return np.full(np.shape(proportion), cells)
-        return np.clip(np.asarray(proportion, np.float64) * cells, 1, cells)
+            return np.array(np.broadcast_to(most, np.shape(proportion)))
+        cells = np.asarray(proportion, np.float64) * float(self.cells[0])
+        return np.asarray(np.clip(cells, fewest, most))
 
     def predict(self, n_cells: Array, cell_type: int) -> Array:
         """Predict one cell type's log profile from the number of its cells alone.

@@ -32,6 +32,8 @@ class Moments:
         CPM weighted by proportion.
     n_rows : np.ndarray, shape (cell_type,)
         Rows in which the type is present.
+    seen : np.ndarray, shape (cell_type, 2)
+        Fewest and most cells of a type where it is present.
     weight, proportion, rna_fraction : np.ndarray, shape (cell_type,)
         Proportion where the type is present; proportion and RNA fraction over all rows.
     n_samples : int
@@ -42,6 +44,7 @@ class Moments:
     cross: Array
     linear: Array
     n_rows: Array
+    seen: Array
     weight: Array
     proportion: Array
     rna_fraction: Array
@@ -182,6 +185,7 @@ def _zeros(n_types: int, n_terms: int, n_genes: int) -> Moments:
         cross=np.zeros((n_types, n_terms, n_genes)),
         linear=np.zeros((n_types, n_genes)),
         n_rows=np.zeros(n_types),
+        seen=np.tile([np.inf, 1.0], (n_types, 1)),
         weight=np.zeros(n_types),
         proportion=np.zeros(n_types),
         rna_fraction=np.zeros(n_types),
@@ -195,7 +199,10 @@ def _add(
     here = np.isfinite(profile).all(axis=1)
     profile = profile[here].astype(np.float64)
     proportion = block["proportion"][here, cell_type].astype(np.float64)
-    terms = np.concatenate([closed_form.level_terms(proportion * cells), components[here]], axis=1)
+    n_cells = np.maximum(proportion * cells, 1)
+    sums.seen[cell_type, 0] = min(sums.seen[cell_type, 0], n_cells.min(initial=np.inf))
+    sums.seen[cell_type, 1] = max(sums.seen[cell_type, 1], n_cells.max(initial=1))
+    terms = np.concatenate([closed_form.level_terms(n_cells), components[here]], axis=1)
     sums.gram[cell_type] += terms.T @ terms
     sums.cross[cell_type] += terms.T @ profile
     sums.linear[cell_type] += proportion @ normalise.unlog_transform(profile)

@@ -202,7 +202,7 @@ def test_curve__recovers_a_planted_curve() -> None:
     curve = baselines.fit([block], baselines.AnchorSettings(n_components=2)).curve
     np.testing.assert_allclose(curve.level[0, :, 0], planted, rtol=1e-4)
     np.testing.assert_allclose(
-        curve.predict(curve.n_cells(proportion[:, 0]), 0)[:, 0], level, rtol=1e-6
+        curve.predict(curve.n_cells(proportion)[:, 0], 0)[:, 0], level, rtol=1e-6
     )
     # Nothing is left, so the variance is at its floor.
     assert (curve.spread(np.array([1.0, 500.0]), 0) == closed_form.VARIANCE_FLOOR).all()

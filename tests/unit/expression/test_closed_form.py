@@ -14,11 +14,12 @@ def test_variance_terms__fewer_than_one_cell_count_as_one() -> None:
     )
 
 
-def test_n_cells__real_bulk_has_as_many_as_the_curve_has_seen() -> None:
-    curve = closed_form.Curve(np.zeros((2, 5, 1)), np.zeros((2, 3, 1)), np.array([500.0]))
-    proportion = np.array([[0.1, 0.9, 0.0]])
-    np.testing.assert_allclose(curve.n_cells(proportion), [[50, 450, 1]])
-    np.testing.assert_allclose(curve.n_cells(proportion, bulk=True), [[500, 500, 500]])
+def test_n_cells__stay_within_what_training_has_seen() -> None:
+    seen = np.array([[2.0, 400.0], [5.0, 500.0]])
+    curve = closed_form.Curve(np.zeros((2, 5, 1)), np.zeros((2, 3, 1)), np.array([500.0]), seen)
+    proportion = np.array([[0.1, 0.9], [1.0, 0.0]])
+    np.testing.assert_allclose(curve.n_cells(proportion), [[50, 450], [400, 5]])
+    np.testing.assert_allclose(curve.n_cells(proportion, bulk=True), [[400, 500], [400, 500]])
 
 
 def test_solve_normal__collinear_terms_get_the_least_norm() -> None:
