@@ -7,8 +7,12 @@ whatever was interrupted, and however the job was cut.
 import dataclasses
 import logging
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent import futures
 from typing import Any
+
+import numpy.typing as npt
+import zarr
 
 from bluebatch.run import partition, progress
 from bluebatch.simulate import blocks, settings
@@ -135,22 +139,39 @@ def run(
 
 
 def _fill(job: partition.Job, plan: Plan) -> None:
+    """Draw on this thread, write on another: no more than two blocks are held."""
     pending = job.pending()
     n_rows = sum(each.rows.stop - each.rows.start for each in pending)
-    if not pending:
-        job.finalise()
-        return
-    group = job.group()
-    with progress.bar("simulate", total=n_rows, unit="samples") as step:
-        for each in pending:
-            seconds = partition.timer()
-            for start in range(each.rows.start, each.rows.stop, schema.ROWS_PER_CHUNK):
-                rows = slice(start, min(start + schema.ROWS_PER_CHUNK, each.rows.stop))
-                for name, values in blocks.draw(plan, rows).items():
-                    write.write(group, name, rows, values)
-                step(rows.stop - rows.start)
-            job.mark(each, seconds())
+    if pending:
+        group = job.group()
+        with (
+            progress.bar("simulate", total=n_rows, unit="samples") as step,
+            futures.ThreadPoolExecutor(max_workers=1) as writer,
+        ):
+            before = writer.submit(step, 0)
+            for each in pending:
+                seconds = partition.timer()
+                for rows in _blocks(each.rows):
+                    arrays = blocks.draw(plan, rows)
+                    before.result()
+                    before = writer.submit(_write, group, rows, arrays, step)
+                before.result()
+                before = writer.submit(job.mark, each, seconds())
+            before.result()
     job.finalise()
+
+
+def _blocks(rows: slice) -> Iterator[slice]:
+    for start in range(rows.start, rows.stop, schema.ROWS_PER_CHUNK):
+        yield slice(start, min(start + schema.ROWS_PER_CHUNK, rows.stop))
+
+
+def _write(
+    group: zarr.Group, rows: slice, arrays: Mapping[str, npt.ArrayLike], step: progress.Step
+) -> None:
+    for name, values in arrays.items():
+        write.write(group, name, rows, values)
+    step(rows.stop - rows.start)
 
 
 def _create(out: str | pathlib.Path, plan: Plan, options: RunOptions) -> None:

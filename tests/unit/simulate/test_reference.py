@@ -1,6 +1,7 @@
 """References: where counts lie, how they are read, what is refused."""
 
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 import anndata
@@ -58,7 +59,11 @@ def test_load__reads_every_layout_in_blocks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(counts, "BLOCK_VALUES", block_values)
-    make = {"csr": scipy.sparse.csr_matrix, "csc": scipy.sparse.csc_matrix, "dense": np.asarray}
+    make: dict[str, Callable[[Any], Any]] = {
+        "csr": scipy.sparse.csr_matrix,
+        "csc": scipy.sparse.csc_matrix,
+        "dense": np.asarray,
+    }
     path = written(tmp_path / "a.h5ad", cells(make[layout](values)))
     atlas = load(path, types=cell_types.CellTypeSettings(drop=("NK",)))
     kept = np.arange(N_CELLS) % 3 != 2
