@@ -2,7 +2,6 @@
 
 import json
 import pathlib
-from collections.abc import Iterator
 from typing import Any
 
 import anndata.io
@@ -58,7 +57,7 @@ def open_parquet(path: pathlib.Path, gene_column: str | None = None) -> tables.T
     left_out = set(text) - {label} if gene_column is not None else set()
     columns = [name for name in fields.names if name != label and name not in left_out]
 
-    def blocks() -> Iterator[tables.Block]:
+    def blocks() -> tables.Blocks:
         size = tables.block_lines(len(columns))
         for batch in file.iter_batches(batch_size=size, columns=[label, *columns]):
             lines = [str(item) for item in batch.column(label).to_pylist()]
@@ -116,7 +115,7 @@ def open_h5ad(
     source = anndata.io.sparse_dataset(matrix) if isinstance(matrix, h5py.Group) else matrix
     lines, across = (columns, rows) if by_column else (rows, columns)
 
-    def blocks() -> Iterator[tables.Block]:
+    def blocks() -> tables.Blocks:
         step = tables.block_lines(len(across))
         for start in range(0, len(lines), step):
             some = slice(start, start + step)
@@ -159,7 +158,7 @@ def open_pseudobulk(path: pathlib.Path, split: str | None = None) -> tables.Tabl
             "Choose another --split."
         )
 
-    def blocks() -> Iterator[tables.Block]:
+    def blocks() -> tables.Blocks:
         for start in range(0, len(rows), schema.ROWS_PER_CHUNK):
             some = rows[start : start + schema.ROWS_PER_CHUNK]
             lines = [store.labels["sample"][row] for row in some]

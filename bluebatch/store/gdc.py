@@ -2,7 +2,6 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -155,7 +154,7 @@ def _open(
     first = _read_star(samples[0].file, column)
     ids = [str(name) for name in first["gene_id"]]
 
-    def blocks() -> Iterator[tables.Block]:
+    def blocks() -> tables.Blocks:
         step = tables.block_lines(len(ids))
         for start in range(0, len(samples), step):
             some = samples[start : start + step]

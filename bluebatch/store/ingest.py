@@ -1,5 +1,6 @@
 """Any table of bulk expression to a cohort store, block by block."""
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -177,12 +178,13 @@ def _read_in(
 ) -> tuple[list[str], values.Tally]:
     lines: list[str] = []
     tally = values.Tally()
-    for block in table.blocks():
-        scratch.append(values.take_in(table.path, block, table.columns, options.logged, tally))
-        lines += block.lines
-        log.info("%s: %d lines read", table.path, len(lines))
-        if on_lines is not None:
-            on_lines(len(block.lines))
+    with contextlib.closing(table.blocks()) as blocks:
+        for block in blocks:
+            scratch.append(values.take_in(table.path, block, table.columns, options.logged, tally))
+            lines += block.lines
+            log.info("%s: %d lines read", table.path, len(lines))
+            if on_lines is not None:
+                on_lines(len(block.lines))
     if not lines or not table.columns:
         raise errors.ValuesError(
             f"{table.path}: holds {len(lines)} lines and {len(table.columns)} columns of numbers, "

@@ -3,7 +3,7 @@
 import csv
 import dataclasses
 import pathlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -28,6 +28,9 @@ class Block(NamedTuple):
     values: FloatArray
 
 
+Blocks = Generator[Block, None, None]
+
+
 @dataclasses.dataclass(frozen=True)
 class Table:
     """A source of numbers that is read line block by line block.
@@ -39,7 +42,7 @@ class Table:
     columns : list of str
         Labels of the columns.
     blocks : callable
-        Begins reading: an iterator of `Block`.
+        Begins reading: a generator of `Block`.
     lines_are : {"sample", "gene"} or None
         What a line is, where the format says so.
     unit : str or None
@@ -58,7 +61,7 @@ class Table:
 
     path: str
     columns: list[str]
-    blocks: Callable[[], Iterator[Block]]
+    blocks: Callable[[], Blocks]
     lines_are: Axis | None = None
     unit: Unit | None = None
     origin: Literal["bulk", "pseudobulk"] = "bulk"
@@ -132,24 +135,24 @@ def open_text(path: pathlib.Path, gene_column: str | None = None) -> Table:
     columns = [names[at] for at in taken]
     notes = [f"columns left out: {', '.join(names[at] for at in annotation)}"] * bool(annotation)
 
-    def blocks() -> Iterator[Block]:
+    def blocks() -> Blocks:
         with files.broken_file(path):
-            frames = pd.read_csv(
+            reader = pd.read_csv(
                 path,
                 sep=separator,
                 header=None,
                 skiprows=skip,
-                names=range(len(names)),
-                index_col=False,
-                usecols=sorted([label, *taken]),
+                # One column more than there should be: pandas drops what is beyond in silence.
+                names=range(len(names) + 1),
                 # A converter keeps labels as they stand: a gene may be called NAN.
                 converters={label: str.strip},
                 compression="gzip" if files.is_packed(path) else None,
                 chunksize=block_lines(len(taken)),
                 low_memory=False,
             )
-            for frame in frames:
-                yield _block(path, frame, label, taken, columns)
+            with reader as frames:
+                for frame in frames:
+                    yield _block(path, frame, label, taken, columns)
 
     known: Axis | None = "gene" if gene_column is not None else None
     return Table(str(path), columns, blocks, lines_are=known, notes=notes)
@@ -225,4 +228,10 @@ def _block(
     path: pathlib.Path, frame: pd.DataFrame, label: int, taken: list[int], columns: list[str]
 ) -> Block:
     lines = [str(name) for name in frame[label]]
+    longer = np.flatnonzero(frame.iloc[:, -1].notna())
+    if len(longer):
+        raise errors.InputFileError(
+            f"{path}: row {lines[longer[0]]!r} has more fields than the first line, needed: "
+            "lines of as many fields each. Check the file."
+        )
     return Block(lines, frame_numbers(path, frame[taken], lines, columns))

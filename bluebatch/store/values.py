@@ -18,6 +18,7 @@ _ROUNDING = 0.01
 # log2 of the largest library ever sequenced is below 40.
 _LARGEST_LOG = 50.0
 _LARGEST_LOGGED_GUESS = 30.0
+_LARGEST = float(np.finfo(np.float32).max)
 _MILLION = 1e6
 # Gene lists are often cut a little: Monaco's TPM over named genes sum to .97 million.
 _MILLION_TOLERANCE = 0.1
@@ -108,8 +109,7 @@ def take_in(
         values = np.where(tiny, 0.0, values)
         _refuse(path, block, columns, values < 0, f"is no {logged} of expression", _OTHER_LOG)
     _refuse(path, block, columns, values < 0, "is negative", _NEGATIVE)
-    single = values.astype(np.float32)
-    _refuse(path, block, columns, np.isinf(single), "is too large for expression", _FILL)
+    _refuse(path, block, columns, values > _LARGEST, "is too large for expression", _FILL)
     nearest = np.rint(values)
     # Whole numbers come back from a rounded logarithm only nearly whole.
     slack = 0.0 if logged is None else 1e-4
@@ -117,7 +117,7 @@ def take_in(
     tally.largest = max(tally.largest, float(values.max(initial=0.0)))
     tally.line_sums.append(values.sum(axis=1))
     tally.column_sums = tally.column_sums + values.sum(axis=0)
-    return single
+    return values.astype(np.float32)
 
 
 def unlog(values: tables.FloatArray, logged: Logged) -> tables.FloatArray:
