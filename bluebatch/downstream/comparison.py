@@ -1,0 +1,281 @@
+"""Predicted profiles beside true ones, block by block, and every simple guess with them."""
+
+import dataclasses
+import functools
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bluebatch import errors
+from bluebatch.downstream import truth, yardsticks
+from bluebatch.expression import normalise, profile_scores
+from bluebatch.store import genes, read, schema
+
+Array = npt.NDArray[Any]
+Guess = Callable[[int], Array]
+BLOCK_ROWS = schema.ROWS_PER_CHUNK
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """Results and truth, and what the baselines need.
+
+    Parameters
+    ----------
+    results : read.Store
+        Profile store.
+    known : truth.Truth
+        With a pseudobulk store.
+    matched : truth.Match
+        What is compared.
+    simple : yardsticks.Yardsticks or None
+        Baselines of the model.
+    bulk : yardsticks.Bulk or None
+        Expression of the samples.
+    """
+
+    results: read.Store
+    known: truth.Truth
+    matched: truth.Match
+    simple: yardsticks.Yardsticks | None
+    bulk: yardsticks.Bulk | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Profiles:
+    """Scores of profiles.
+
+    Parameters
+    ----------
+    tables : dict
+        Name of a subset of the samples -> predictor -> cell type -> scores.
+    n_genes : int
+        Genes compared.
+    notes : list of str
+        What is not compared, and why.
+    """
+
+    tables: dict[str, dict[str, dict[str, dict[str, float]]]]
+    n_genes: int
+    notes: list[str]
+
+
+def compare_profiles(pair: Pair, min_cells: int, min_proportion: float) -> Profiles:
+    """Score every predictor's profiles.
+
+    Parameters
+    ----------
+    pair : Pair
+        Results and truth.
+    min_cells : int
+        Cells of the type in the truth, at least.
+    min_proportion : float
+        Of the second subset.
+
+    Returns
+    -------
+    Profiles
+        For all samples with enough cells, and for those above the proportion.
+
+    Raises
+    ------
+    errors.LabelMismatchError
+        If results and truth share no gene.
+    """
+    reader = _Reader(pair)
+    subsets = {"all": 0.0, f"p > {min_proportion:g}": min_proportion}
+    scores: dict[tuple[str, str, int], profile_scores.ProfileScores] = {}
+    means = reader.mean_profiles(min_cells)
+    for block in reader.blocks():
+        guesses = reader.guesses(block)
+        for index, name in itertools.product(range(len(means)), guesses):
+            true = reader.true_profile(block, index)
+            predicted = guesses[name](index)
+            enough = reader.is_scored(block, index, min_cells) & np.isfinite(true).all(axis=1)
+            if name == "ceiling":
+                enough &= reader.has_twin(block)
+            for subset, least in subsets.items():
+                rows = enough & (reader.proportion[block, index] > least)
+                key = (subset, name, index)
+                if key not in scores:
+                    scores[key] = profile_scores.ProfileScores(means[index])
+                scores[key].add(predicted[rows], true[rows])
+    tables: dict[str, dict[str, dict[str, dict[str, float]]]] = {}
+    for (subset, name, index), summed in scores.items():
+        by_type = tables.setdefault(subset, {}).setdefault(name, {})
+        by_type[pair.matched.cell_types[index]] = summed.summary()
+    return Profiles(tables, len(reader.genes), reader.notes)
+
+
+def non_negative(simple: yardsticks.Yardsticks, bulk: yardsticks.Bulk) -> Array:
+    """Estimate RNA fractions of all samples by non-negative least squares.
+
+    Parameters
+    ----------
+    simple : yardsticks.Yardsticks
+        Baselines of the model.
+    bulk : yardsticks.Bulk
+        Expression of the samples.
+
+    Returns
+    -------
+    np.ndarray, shape (sample, cell_type)
+        Fractions of RNA.
+    """
+    parts = []
+    for block in _blocks(len(bulk.rows)):
+        _, log_cpm = bulk.read(block)
+        parts.append(simple.fitted.non_negative(normalise.unlog_transform(log_cpm)))
+    return np.concatenate(parts)
+
+
+class _Reader:
+    """Blocks of samples: true profiles and each predictor's, on the genes in common."""
+
+    def __init__(self, pair: Pair) -> None:
+        self.pair = pair
+        store = pair.known.store
+        if store is None:
+            raise TypeError("profiles need a store as truth")
+        self.store, self.matched = store, pair.matched
+        own = pair.results.labels["gene"]
+        found = genes.match(own, store.labels["profile_gene"])
+        self.genes = [gene for gene, at in zip(own, found.index, strict=True) if at >= 0]
+        if not self.genes:
+            raise errors.LabelMismatchError(
+                f"{store.path}: keeps profiles of none of the results' {len(own):,} genes. "
+                "Give a store with the same gene names, or --proportions-only."
+            )
+        self._result_columns = np.flatnonzero(found.index >= 0)
+        self._truth_columns = found.index[found.index >= 0]
+        self._over_panel = "the panel" in str(pair.results.attributes.get("normalisation", ""))
+        rows, types = self.matched.truth_rows, self.matched.truth_types
+        self.n_cells = store.read("n_cells")[np.ix_(rows, types)]
+        self.proportion = pair.known.proportion[np.ix_(rows, types)]
+        self._twins = self._find_twins()
+        self.notes = self._notes()
+        if pair.simple is not None:
+            self._proportion = pair.results.read("proportion")
+            self._rna_fraction = pair.results.read("rna_fraction")
+            self._model_order = _order(pair.results, pair.simple.cell_types)
+            self._model_columns = genes.match(self.genes, pair.simple.genes).index
+            self._model_types = [
+                pair.simple.cell_types.index(name) for name in self.matched.cell_types
+            ]
+
+    def blocks(self) -> Iterator[slice]:
+        return _blocks(len(self.matched.samples))
+
+    def true_profile(self, block: slice, index: int) -> Array:
+        return self._truth_rows(self.matched.truth_rows[block], index)
+
+    def is_scored(self, block: slice, index: int, min_cells: int) -> Array:
+        return np.asarray(self.n_cells[block, index] >= min_cells)
+
+    def has_twin(self, block: slice) -> Array:
+        return np.asarray(self._twins[block] >= 0)
+
+    def mean_profiles(self, min_cells: int) -> list[Array]:
+        """Take the training mean, or where there is no model that of the truth itself."""
+        simple = self.pair.simple
+        if simple is not None:
+            return [simple.fitted.mean[t][self._model_columns] for t in self._model_types]
+        means = []
+        for index in range(len(self.matched.cell_types)):
+            total, n_rows = np.zeros(len(self.genes)), 0
+            for block in self.blocks():
+                true = self.true_profile(block, index)
+                rows = self.is_scored(block, index, min_cells) & np.isfinite(true).all(axis=1)
+                total += true[rows].sum(axis=0, dtype=np.float64)
+                n_rows += int(rows.sum())
+            means.append(total / max(n_rows, 1))
+        return means
+
+    def guesses(self, block: slice) -> dict[str, Guess]:
+        """Name a block's predictors; each takes the index of a cell type."""
+        guesses: dict[str, Guess] = {"model": lambda index: self._predicted(block, index)}
+        simple, bulk = self.pair.simple, self.pair.bulk
+        if simple is not None:
+            guesses |= self._simple_guesses(simple, bulk, block)
+        if (self._twins >= 0).any():
+            # A sample without a twin is not scored, so any row will do in its place.
+            twins = np.maximum(self._twins[block], 0)
+            guesses["ceiling"] = lambda index: self._truth_rows(twins, index)
+        return guesses
+
+    def _simple_guesses(
+        self, simple: yardsticks.Yardsticks, bulk: yardsticks.Bulk | None, block: slice
+    ) -> dict[str, Guess]:
+        rows, order = self.matched.result_rows[block], self._model_order
+        proportion = self._proportion[rows][:, order]
+        curve = simple.fitted.curve
+        cells = curve.n_cells(proportion)
+        columns, types = self._model_columns, self._model_types
+        guesses: dict[str, Guess] = {
+            "p-curve": lambda index: curve.predict(cells[:, types[index]], types[index])[:, columns]
+        }
+        if bulk is None:
+            return guesses
+        inputs, log_cpm = bulk.read(block)
+        rna_fraction = self._rna_fraction[rows][:, order]
+        seen = yardsticks.Rows(proportion, rna_fraction, inputs, log_cpm)
+        shared = functools.cache(lambda: simple.closed_form(seen))
+        ridge = simple.fitted.ridge
+        return guesses | {
+            "ridge": lambda index: ridge.predict(inputs, types[index])[:, columns],
+            "bulk": lambda index: log_cpm[:, columns],
+            "closed form": lambda index: shared()[:, types[index]][:, columns],
+        }
+
+    def _predicted(self, block: slice, index: int) -> Array:
+        rows, cell_type = self.matched.result_rows[block], self.matched.result_types[index]
+        return _read_type(self.pair.results, rows, cell_type)[:, self._result_columns]
+
+    def _truth_rows(self, rows: Array, index: int) -> Array:
+        cell_type = self.matched.truth_types[index]
+        values = _read_type(self.store, rows, cell_type)[:, self._truth_columns]
+        if self._over_panel:
+            cpm = normalise.counts_per_million(normalise.unlog_transform(values))
+            values = np.asarray(normalise.log_transform(cpm))
+        return values
+
+    def _find_twins(self) -> Array:
+        if not self.store.has("twin"):
+            return np.full(len(self.matched.samples), -1)
+        row_of = {name: row for row, name in enumerate(self.store.labels["sample"])}
+        named = self.store.read("twin")[self.matched.truth_rows]
+        return np.array([row_of.get(str(name), -1) for name in named])
+
+    def _notes(self) -> list[str]:
+        notes = []
+        n_left = len(self.pair.results.labels["gene"]) - len(self.genes)
+        if n_left:
+            notes.append(f"{n_left:,} genes of the results have no true profile")
+        if not (self._twins >= 0).any():
+            notes.append("no ceiling: the truth has no twin samples")
+        if self.pair.simple is None:
+            notes.append("skill is against the mean profile of the truth itself: no model given")
+        return notes
+
+
+def _order(results: read.Store, cell_types: list[str]) -> Array:
+    own = results.labels["cell_type"]
+    if sorted(own) != sorted(cell_types):
+        raise errors.LabelMismatchError(
+            f"{results.path}: has the cell types {', '.join(own)}, the model "
+            f"{', '.join(cell_types)}. Give the model that the results were made with."
+        )
+    return np.array([own.index(name) for name in cell_types])
+
+
+def _read_type(store: read.Store, rows: Array, cell_type: int) -> Array:
+    array: Any = store.group["profile"]
+    values: Array = array.get_orthogonal_selection((rows, int(cell_type), slice(None)))
+    return values.astype(np.float32)
+
+
+def _blocks(n_rows: int) -> Iterator[slice]:
+    return (slice(start, start + BLOCK_ROWS) for start in range(0, n_rows, BLOCK_ROWS))

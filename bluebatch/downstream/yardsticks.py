@@ -1,0 +1,208 @@
+"""The simple predictors of a model folder, applied to the samples that are evaluated."""
+
+import dataclasses
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bluebatch import errors
+from bluebatch.expression import baselines, closed_form, normalise
+from bluebatch.store import genes, model_folder, read
+
+Array = npt.NDArray[Any]
+CLOSED_FORM_ROWS = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class Yardsticks:
+    """Fitted baselines with the labels of their axes.
+
+    Parameters
+    ----------
+    fitted : baselines.Baselines
+        From the model folder.
+    card : model_folder.Card
+        Of the model.
+    """
+
+    fitted: baselines.Baselines
+    card: model_folder.Card
+
+    @property
+    def genes(self) -> list[str]:
+        """Output genes, in order."""
+        return self.card.labels["gene"]
+
+    @property
+    def cell_types(self) -> list[str]:
+        """Cell types, in order."""
+        return self.card.labels["cell_type"]
+
+    def closed_form(self, rows: "Rows") -> Array:
+        """Predict by sharing each sample's surprise out among its types.
+
+        Parameters
+        ----------
+        rows : Rows
+            Samples with their bulk expression.
+
+        Returns
+        -------
+        np.ndarray, shape (sample, cell_type, gene)
+            Log2(1 + CPM).
+        """
+        curve, remainder = self.fitted.curve, self.fitted.remainder
+        cells = curve.n_cells(rows.proportion)
+        types = range(len(self.cell_types))
+        parts = []
+        for start in range(0, len(cells), CLOSED_FORM_ROWS):
+            block = slice(start, start + CLOSED_FORM_ROWS)
+            k, inputs = cells[block], rows.inputs[block]
+            level = [curve.predict(k[:, t], t) + remainder.predict(inputs, t) for t in types]
+            spread = [curve.spread(k[:, t], t) for t in types]
+            shared = closed_form.share_surprise(
+                np.stack(level, axis=1),
+                np.stack(spread, axis=1),
+                rows.rna_fraction[block],
+                rows.log_cpm[block],
+            )
+            parts.append(shared.astype(np.float32))
+        return np.concatenate(parts)
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """What the baselines see of a block of samples.
+
+    Parameters
+    ----------
+    proportion, rna_fraction : np.ndarray, shape (sample, cell_type)
+        As the model predicted them.
+    inputs : np.ndarray, shape (sample, input_gene)
+        Standard input.
+    log_cpm : np.ndarray, shape (sample, gene)
+        The bulk sample at the output genes, log2(1 + CPM); NaN where not measured.
+    """
+
+    proportion: Array
+    rna_fraction: Array
+    inputs: Array
+    log_cpm: Array
+
+
+class Bulk:
+    """Bulk expression as a model's baselines take it, read by samples.
+
+    Parameters
+    ----------
+    store : read.Store
+        Cohort or pseudobulk store.
+    card : model_folder.Card
+        Of the model: genes and the library over which CPM is taken.
+    samples : sequence of str
+        Samples that will be read.
+
+    Raises
+    ------
+    errors.LabelMismatchError
+        If the store lacks a sample, or measures none of the model's genes.
+    """
+
+    def __init__(self, store: read.Store, card: model_folder.Card, samples: Sequence[str]) -> None:
+        self.store = store
+        row_of = {name: row for row, name in enumerate(store.labels["sample"])}
+        missing = [name for name in samples if name not in row_of]
+        if missing:
+            raise errors.LabelMismatchError(
+                f"{store.path}: lacks {len(missing):,} of the {len(samples):,} samples compared "
+                f"(first: {missing[0]}). Give the cohort that the results were made from."
+            )
+        self.rows = np.array([row_of[name] for name in samples], int)
+        measured = store.labels["gene"]
+        self._panel_only = card.settings.get("panel", {}).get("cpm_over") == "panel"
+        self._inputs, self._outputs, library = (
+            genes.match(card.labels[axis], measured).index
+            for axis in ("input_gene", "gene", "library_gene")
+        )
+        self._library = np.unique(library[library >= 0])
+        if not (self._inputs >= 0).any():
+            raise errors.LabelMismatchError(
+                f"{store.path}: measures none of the model's {len(self._inputs):,} input genes. "
+                "Give the cohort that the results were made from."
+            )
+
+    def read(self, positions: slice) -> tuple[Array, Array]:
+        """Read a block of the samples.
+
+        Parameters
+        ----------
+        positions : slice
+            Of the samples named at the start.
+
+        Returns
+        -------
+        inputs : np.ndarray, shape (sample, input_gene)
+            Standard input.
+        log_cpm : np.ndarray, shape (sample, gene)
+            At the output genes; NaN where not measured.
+        """
+        expression = self.store.read("expression", self.rows[positions])
+        library = None
+        if not self._panel_only:
+            library = np.nansum(expression[:, self._library], axis=1, dtype=np.float64)
+
+        def logged(columns: Array) -> Array:
+            chosen = np.where(columns >= 0, expression[:, columns], np.float32(np.nan))
+            return normalise.log_transform(normalise.counts_per_million(chosen, library))
+
+        return baselines.standard_input(logged(self._inputs)), logged(self._outputs)
+
+
+def open_yardsticks(folder: str | pathlib.Path) -> Yardsticks:
+    """Open the baselines of a model folder.
+
+    Parameters
+    ----------
+    folder : str or pathlib.Path
+        As ``train`` wrote it.
+
+    Returns
+    -------
+    Yardsticks
+        Fitted baselines.
+
+    Raises
+    ------
+    errors.ForeignStoreError
+        If the model holds no baselines.
+    """
+    card = model_folder.read_card(folder)
+    try:
+        return Yardsticks(baselines.Baselines.from_arrays(model_folder.read_arrays(folder)), card)
+    except KeyError as error:
+        raise errors.ForeignStoreError(
+            f"{folder}: holds no array baseline_{error.args[0]}, needed: the baselines that train "
+            "fits. Train the model again, or evaluate without --model."
+        ) from error
+
+
+def factors(attributes: dict[str, Any], cell_types: Sequence[str]) -> Array:
+    """Find the mRNA factors by which a result was converted.
+
+    Parameters
+    ----------
+    attributes : dict
+        Root attributes of the results.
+    cell_types : sequence of str
+        Types in order.
+
+    Returns
+    -------
+    np.ndarray, shape (cell_type,)
+        1 where the results name none.
+    """
+    known = attributes.get("mrna_factors", {})
+    return np.array([float(known.get(name, 1)) for name in cell_types])
