@@ -63,7 +63,7 @@ def sum_cells(
     Returns
     -------
     np.ndarray, shape (sample, gene)
-        Summed counts, float32: exact below 2^24.
+        Summed counts, float32: exact below 2^24. Either axis may be the contiguous one.
     """
     chosen, limits = np.asarray(cells), np.asarray(bounds)
     n_samples = len(limits) - 1
@@ -71,7 +71,8 @@ def sum_cells(
         sample = np.repeat(np.arange(n_samples), np.diff(limits))
         flat = np.bincount(chosen * n_samples + sample, minlength=pool.shape[0] * n_samples)
         draw = flat.reshape(pool.shape[0], n_samples).astype(np.float32)
-        return np.ascontiguousarray((pool.T @ draw).T)
+        summed: npt.NDArray[np.float32] = (pool.T @ draw).T
+        return summed
     ones = np.ones(len(chosen), dtype=np.float32)
     shape = (n_samples, pool.shape[0])
     sparse_draw = scipy.sparse.csr_matrix((ones, chosen, limits), shape=shape)

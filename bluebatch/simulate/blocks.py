@@ -30,22 +30,22 @@ def draw(planned: plan.Plan, rows: slice) -> dict[str, Array]:
     rng = np.random.default_rng(planned.draws[rows.start // schema.ROWS_PER_CHUNK])
     part, n_cells = planned.design.part[rows], planned.design.n_cells[rows]
     n_samples, n_types = n_cells.shape
-    expression = np.zeros((n_samples, planned.pools.n_genes), dtype=np.float32)
+    expression = np.empty((n_samples, planned.pools.n_genes), dtype=np.float32)
     profile = np.empty((n_samples, n_types, len(planned.profile_genes)), dtype=np.float32)
     rna = np.zeros((n_samples, n_types))
     source = planned.design.source[rows]
-    for code in range(n_types):
-        for one in np.unique(part):
-            own = slice(*np.searchsorted(part, [one, one + 1]))
+    every_gene = len(planned.profile_genes) == planned.pools.n_genes
+    for one in np.unique(part):
+        own = slice(*np.searchsorted(part, [one, one + 1]))
+        total = np.zeros((planned.pools.n_genes, own.stop - own.start), dtype=np.float32).T
+        for code in range(n_types):
             place = (int(one), code)
             summed = planned.pools.draw(rng, place, n_cells[own, code], source[own])
-            expression[own] += summed
+            total += summed
             rna[own, code] = summed.sum(axis=1, dtype=np.float64)
-            kept = summed
-            if len(planned.profile_genes) < planned.pools.n_genes:
-                kept = summed[:, planned.profile_genes]
-            cpm = normalise.counts_per_million(kept, rna[own, code])
-            profile[own, code] = normalise.log_transform(cpm)
+            kept = summed if every_gene else np.take(summed, planned.profile_genes, axis=1)
+            _write_profile(kept, rna[own, code], profile[own, code])
+        expression[own] = total
     library_size = rna.sum(axis=1)
     return {
         "expression": expression,
@@ -58,3 +58,11 @@ def draw(planned: plan.Plan, rows: slice) -> dict[str, Array]:
         "source": np.array([*planned.coordinates["reference"], design.MIXED], dtype=object)[source],
         "twin": planned.design.twin[rows],
     }
+
+
+def _write_profile(counts: Array, total: Array, out: Array) -> None:
+    """Put log2(1 + CPM) in its place: no copies, which took half of the time."""
+    scale = np.divide(normalise.MILLION, total, out=np.full_like(total, np.nan), where=total > 0)
+    np.multiply(counts, scale[:, None].astype(np.float32), out=out)
+    out += 1
+    np.log2(out, out=out)
