@@ -90,8 +90,8 @@ class InferSummary:
         Rows of the store, its partitions, and those that an earlier run had finished.
     precision, device : str
         Of the networks.
-    seconds : float
-        Wall time, start-up included.
+    seconds, start_up_seconds : float
+        Wall time, and the part of it before the first row.
     notes : tuple of str
         What else the user should know.
     """
@@ -105,6 +105,7 @@ class InferSummary:
     precision: str
     device: str
     seconds: float
+    start_up_seconds: float
     notes: tuple[str, ...] = ()
 
     def as_text(self) -> str:
@@ -188,7 +189,7 @@ def run(
     )
     create = functools.partial(_create, out, ready.result, plan)
     job = partition.open_job(out, plan, create, overwrite=options.overwrite)
-    summary = _summarise(job, ready)
+    summary = _summarise(job, ready, clock())
     if job.state != "complete":
         work = pipeline.Pipeline(ready.reader, ready.predictor, job, block_rows)
         work.fill(unit=f"{summary.row}s")
@@ -269,7 +270,7 @@ def _create(out: str | pathlib.Path, result: task.Result, plan: partition.Plan) 
         write.write_whole(group, name, values)
 
 
-def _summarise(job: partition.Job, ready: _Ready) -> InferSummary:
+def _summarise(job: partition.Job, ready: _Ready, seconds: float) -> InferSummary:
     return InferSummary(
         path=str(job.path),
         state=job.state,
@@ -279,6 +280,7 @@ def _summarise(job: partition.Job, ready: _Ready) -> InferSummary:
         n_skipped=job.n_skipped,
         precision=ready.precision,
         device=ready.predictor.device.type,
-        seconds=0,
+        seconds=seconds,
+        start_up_seconds=round(seconds, 3),
         notes=tuple(note for note in (ready.result.note, ready.note) if note),
     )

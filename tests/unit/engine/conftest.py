@@ -1,4 +1,7 @@
+from collections.abc import Iterator
+
 import pytest
+import torch
 from unit.engine import toy
 
 from bluebatch.engine import kinds
@@ -11,3 +14,12 @@ def toy_kind(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(kinds.KINDS, "toy", toy.Task)
     for spec in (toy.CELLS, toy.DRAWS):
         monkeypatch.setitem(schema.SPECS, spec.kind, spec)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Small networks wait for their second thread longer than it works."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
