@@ -139,25 +139,26 @@ def run(
 
 
 def _fill(job: partition.Job, plan: Plan) -> None:
-    """Draw on this thread, write on another: no more than two blocks are held."""
+    """Draw on this thread while one block is written and one partition flushed on others."""
     pending = job.pending()
     n_rows = sum(each.rows.stop - each.rows.start for each in pending)
     if pending:
         group = job.group()
         with (
             progress.bar("simulate", total=n_rows, unit="samples") as step,
-            futures.ThreadPoolExecutor(max_workers=1) as writer,
+            futures.ThreadPoolExecutor(max_workers=2) as workers,
         ):
-            before = writer.submit(step, 0)
+            written = marked = workers.submit(step, 0)
             for each in pending:
                 seconds = partition.timer()
                 for rows in _blocks(each.rows):
                     arrays = blocks.draw(plan, rows)
-                    before.result()
-                    before = writer.submit(_write, group, rows, arrays, step)
-                before.result()
-                before = writer.submit(job.mark, each, seconds())
-            before.result()
+                    written.result()
+                    written = workers.submit(_write, group, rows, arrays, step)
+                written.result()
+                marked.result()
+                marked = workers.submit(job.mark, each, seconds())
+            marked.result()
     job.finalise()
 
 
