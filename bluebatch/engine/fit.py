@@ -40,7 +40,7 @@ class Trainer:
     Raises
     ------
     errors.ValuesError
-        If there is no training row.
+        If there are too few training rows.
     """
 
     def __init__(
@@ -58,11 +58,7 @@ class Trainer:
         self.dtype = precision.pick_dtype(settings.precision, self.device)
         keep = int(KEPT_SHARE * (options.memory_bytes or resources.memory_bytes()))
         training = stream.Split(learner, store, "train")
-        if not training.n_rows:
-            raise errors.ValuesError(
-                f"{store.path}: holds no row of the split train, needed: some. "
-                "Make the store again with a training fraction above 0."
-            )
+        training.require_rows()
         self.feed = stream.Feed(training, settings.batch, settings.window, keep)
         self.n_rows = training.n_rows
         self.validation = stream.Split(learner, store, "validation")
@@ -152,8 +148,11 @@ class Trainer:
             n_rows = len(next(iter(arrays.values())))
             total.add(terms, n_rows)
             step(n_rows)
-        means = {f"train_{name}": value for name, value in total.means().items()}
-        means |= {f"validation_{name}": value for name, value in self.validate(network).items()}
+        fitted = total.means()
+        # Without held-out rows the training loss has to choose the best weights.
+        held_out = self.validate(network) or fitted
+        means = {f"train_{name}": value for name, value in fitted.items()}
+        means |= {f"validation_{name}": value for name, value in held_out.items()}
         row = {
             "member": member + 1,
             "epoch": epoch + 1,
@@ -175,7 +174,7 @@ class Trainer:
         Returns
         -------
         dict of str to float
-            ``loss`` and each term; those of the training rows where there is no such split.
+            ``loss`` and each term; empty where there is no such split.
         """
         network.eval()
         total = _Mean()

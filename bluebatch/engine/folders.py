@@ -11,10 +11,10 @@ from bluebatch.store import model_folder, write
 PLAN_FILE = "plan.json"
 
 
-def begin(
+def look(
     folder: pathlib.Path, plan: dict[str, Any], options: task.Options
 ) -> Literal["new", "resumed", "complete"]:
-    """Look at the output path and make it ready.
+    """Look at the output path, and leave it as it is.
 
     Parameters
     ----------
@@ -44,12 +44,24 @@ def begin(
         return "resumed"
     if found != "nothing" and not options.overwrite:
         _refuse(folder, found, options)
+    return "new"
+
+
+def make(folder: pathlib.Path, plan: dict[str, Any]) -> None:
+    """Begin a run: whatever stood at the output path is removed.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Model folder to be made.
+    plan : dict
+        What the run is.
+    """
     write.clear(folder)
     marks = folder / checkpoint.FOLDER
     with write.room_on_disk(folder):
         marks.mkdir(parents=True)
         (marks / PLAN_FILE).write_text(json.dumps(plan, indent=1))
-    return "new"
 
 
 _Found = Literal["nothing", "complete", "same", "other run", "foreign"]

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from bluebatch import errors
 from bluebatch.engine import task
 from bluebatch.models import contract
 from bluebatch.store import read, schema
@@ -84,6 +85,20 @@ class Split:
 
     def __iter__(self) -> Iterator[task.Arrays]:
         return (self.read(index) for index in range(len(self.blocks)))
+
+    def require_rows(self) -> None:
+        """Refuse a split from which nothing can be learnt.
+
+        Raises
+        ------
+        errors.ValuesError
+            If it holds fewer than two rows.
+        """
+        if self.n_rows < 2:
+            raise errors.ValuesError(
+                f"{self._store.path}: holds {self.n_rows} rows of the split {self.name}, "
+                "needed: at least 2. Make the store again with a larger fraction of them."
+            )
 
     def row_bytes(self) -> int:
         """Price one row.

@@ -142,10 +142,13 @@ def run(
     opened = read.open_store(store, *kind.learns_from)
     plan = make_plan(opened, settings, options)
     folder = pathlib.Path(out)
-    state = folders.begin(folder, plan, options)
+    state = folders.look(folder, plan, options)
     if state == "complete":
         return TrainSummary(str(out), state, model_folder.read_card(folder), seconds())
     learner = kind.learn(opened, settings, options)
+    if state == "new":
+        # Only now: what is wrong with the inputs has been told, and the old folder still stood.
+        folders.make(folder, plan)
     learner = fit_and_judge(learner, opened, folder, settings.training, options)
     finish(folder, learner, {**plan, "trained_from": str(store)})
     return TrainSummary(str(out), state, learner.card, seconds())

@@ -131,8 +131,9 @@ class Task(task.Task):
         if store.has("cell_library_size"):
             arrays["cell_library_size"] = store.read("cell_library_size")
         fresh = cls(card, arrays)
-        validation = _Blocks(fresh, store, "validation")
-        fitted = baselines.fit(_Blocks(fresh, store, "train"), settings.anchor, validation)
+        training, validation = (_Blocks(fresh, store, name) for name in ("train", "validation"))
+        training.split.require_rows()
+        fitted = baselines.fit(training, settings.anchor, validation)
         return cls(card, {**arrays, **fitted.arrays()})
 
     def rows(self, store: read.Store, split: str) -> npt.NDArray[np.int64]:
@@ -302,10 +303,10 @@ class _Blocks:
 
     def __init__(self, learner: Task, store: read.Store, split: str) -> None:
         self._learner, self._store = learner, store
-        self._split = stream.Split(learner, store, split)
+        self.split = stream.Split(learner, store, split)
 
     def __iter__(self) -> Iterator[task.Arrays]:
-        for block in self._split.blocks:
+        for block in self.split.blocks:
             rows, kept = block.rows, block.kept
             log_cpm = self._learner._log_cpm(self._store, rows)
             yield {

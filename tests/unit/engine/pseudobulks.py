@@ -14,14 +14,17 @@ N_GENES = 40
 N_KEPT = 36  # Genes whose profiles the store keeps; each of the first 30 marks a type.
 
 
-def write_store(path: pathlib.Path, n_samples: int = 300, seed: int = 0) -> pathlib.Path:
-    """Write pseudobulks: 8:1:1, Mono absent from every tenth sample."""
-    rng = np.random.default_rng(seed)
+def write_store(
+    path: pathlib.Path,
+    n_samples: int = 300,
+    splits: tuple[float, float] = (0.8, 0.9),
+    marked: bool = True,
+) -> pathlib.Path:
+    """Write pseudobulks, Mono absent from every tenth; ``splits`` end training and validation."""
+    rng = np.random.default_rng(0)
     gene = np.arange(N_GENES)
-    marked = np.where(gene < 30, gene % 3, -1)
-    rates = np.stack([np.where(marked == k, 60.0, 6.0) for k in range(3)]) * np.array(
-        [[1], [1], [2]]
-    )
+    kind = np.where(gene < 30, gene % 3, -1)
+    rates = np.stack([np.where(kind == k, 60.0, 6.0) for k in range(3)]) * np.array([[1], [1], [2]])
     proportion = rng.dirichlet(np.ones(3), n_samples)
     proportion[::10, 2] = 0
     proportion /= proportion.sum(1, keepdims=True)
@@ -34,8 +37,8 @@ def write_store(path: pathlib.Path, n_samples: int = 300, seed: int = 0) -> path
     by_type = counts.sum(2)
     expression = counts.sum(1)
     split = np.array(["train"] * n_samples, dtype=object)
-    split[int(0.8 * n_samples) : int(0.9 * n_samples)] = "validation"
-    split[int(0.9 * n_samples) :] = "test"
+    split[int(splits[0] * n_samples) :] = "validation"
+    split[int(splits[1] * n_samples) :] = "test"
     names = [f"G{index}" for index in gene]
     coordinates = {
         "sample": [f"s{index}" for index in range(n_samples)],
@@ -45,7 +48,8 @@ def write_store(path: pathlib.Path, n_samples: int = 300, seed: int = 0) -> path
         "reference": ["one"],
     }
     attributes = {"unit": "counts", "origin": "pseudobulk"}
-    group = write.create(path, schema.PSEUDOBULK, coordinates, attributes)
+    left_out = () if marked else ("marker_log_fold_change", "marker_adjusted_p")
+    group = write.create(path, schema.PSEUDOBULK, coordinates, attributes, leave_out=left_out)
     fold = np.log2(rates / np.stack([np.delete(rates, k, 0).mean(0) for k in range(3)]))
     arrays = {
         "expression": expression,
@@ -58,10 +62,11 @@ def write_store(path: pathlib.Path, n_samples: int = 300, seed: int = 0) -> path
         "source": np.array(["one"] * n_samples, dtype=object),
         "twin": np.array([""] * n_samples, dtype=object),
         "marker_log_fold_change": fold[None],
-        "marker_adjusted_p": np.where(marked == np.arange(3)[:, None], 0.001, 0.5)[None],
+        "marker_adjusted_p": np.where(kind == np.arange(3)[:, None], 0.001, 0.5)[None],
         "cell_library_size": rates.sum(1)[None],
     }
-    for name, values in arrays.items():
+    for name in arrays.keys() - set(left_out):
+        values = arrays[name]
         write.write_whole(group, name, values)
     write.complete(group)
     return path

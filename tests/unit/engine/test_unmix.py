@@ -1,0 +1,313 @@
+import pathlib
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pydantic
+import pytest
+import torch
+from unit.engine import pseudobulks
+
+from bluebatch import errors
+from bluebatch.engine import task, train, unmix
+from bluebatch.expression import baselines, mixture, mrna, normalise, panel
+from bluebatch.models import unmix as unmixer
+from bluebatch.store import read, schema, write
+
+TYPES = pseudobulks.CELL_TYPES
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    return pseudobulks.write_store(tmp_path_factory.mktemp("unmix") / "s.zarr")
+
+
+@pytest.fixture(scope="module")
+def learner(path: pathlib.Path) -> unmix.Task:
+    return pseudobulks.learn(path)
+
+
+def write_cohort(
+    path: pathlib.Path, counts: npt.NDArray[Any], genes: list[str], origin: str = "bulk"
+) -> read.Store:
+    samples = [f"t{index}" for index in range(len(counts))]
+    attributes = {"unit": "TPM", "origin": origin}
+    group = write.create(
+        path,
+        schema.COHORT,
+        {"sample": samples, "gene": genes},
+        attributes,
+        leave_out=("patient",),
+    )
+    write.write_whole(group, "expression", counts)
+    write.write_whole(group, "library_size", counts.sum(1))
+    write.complete(group)
+    return read.open_store(path, "cohort")
+
+
+def changed(**sections: Any) -> train.Settings:
+    return train.Settings(**{**dict(pseudobulks.settings()), **sections})
+
+
+def test_learn__panel_and_labels(learner: unmix.Task) -> None:
+    labels = learner.card.labels
+    # Thirty of the forty genes mark a type.
+    assert labels["input_gene"] == labels["gene"] == [f"G{index}" for index in range(30)]
+    assert labels["cell_type"] == TYPES
+    assert len(labels["library_gene"]) == 40
+    assert learner.card.facts["markers"]["B"] == [f"G{index}" for index in range(0, 30, 3)]
+
+
+def test_learn__the_cohort_and_genes_of_interest_shape_the_panel(
+    path: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    genes = [f"G{index}" for index in range(9, 40)]
+    write_cohort(tmp_path / "c.zarr", np.ones((2, 31)), genes)
+    wanted = tmp_path / "wanted.txt"
+    wanted.write_text("G35\n")
+    options = train.Options(threads=1, cohort=tmp_path / "c.zarr", genes=wanted)
+    store = read.open_store(path)
+    labels = unmix.Task.learn(store, pseudobulks.settings(), options).card.labels
+    assert labels["input_gene"] == [f"G{index}" for index in [*range(9, 30), 35]]
+    wanted.write_text("G39\n")  # Its profile is not kept.
+    with pytest.raises(errors.LabelMismatchError, match="--all-genes"):
+        unmix.Task.learn(store, pseudobulks.settings(), options)
+
+
+def test_learn__a_store_without_markers_is_refused(tmp_path: pathlib.Path) -> None:
+    store = read.open_store(pseudobulks.write_store(tmp_path / "s.zarr", marked=False))
+    with pytest.raises(errors.ForeignStoreError, match="no marker table"):
+        unmix.Task.learn(store, pseudobulks.settings(), train.Options(threads=1))
+
+
+def test_examples__are_normalised_over_the_library_or_the_panel(
+    path: pathlib.Path, learner: unmix.Task
+) -> None:
+    store = read.open_store(path)
+    counts = store.read("expression", slice(0, 3)).astype(np.float64)
+    found = learner.examples(store, slice(0, 3))
+    expected = np.log2(1 + counts[:, :30] / counts.sum(1, keepdims=True) * 1e6)
+    np.testing.assert_allclose(found["log_cpm"], expected, rtol=1e-5)
+    np.testing.assert_allclose(found["fraction"], store.read("rna_fraction", slice(0, 3)))
+    assert np.isnan(found["profile"][0, 2]).all()  # Mono is absent from every tenth sample.
+    settings = changed(
+        panel=panel.PanelSettings(cpm_over="panel"),
+        mrna=mrna.MrnaSettings(target="proportion"),
+        model=pseudobulks.settings().model.model_copy(update={"absent": "zeros"}),
+    )
+    papers = pseudobulks.learn(path, settings).examples(store, slice(0, 3))
+    over_panel = counts[:, :30] / counts[:, :30].sum(1, keepdims=True) * 1e6
+    np.testing.assert_allclose(papers["log_cpm"], np.log2(1 + over_panel), rtol=1e-5)
+    np.testing.assert_allclose(papers["fraction"], store.read("proportion", slice(0, 3)))
+    assert not papers["profile"][0, 2].any()
+    sums = normalise.unlog_transform(papers["profile"][1]).sum(1)
+    np.testing.assert_allclose(sums[sums > 0], 1e6, rtol=1e-3)
+    assert (sums > 0).sum() >= 2
+
+
+def test_network__starts_from_the_ridge_that_was_fitted(
+    path: pathlib.Path, learner: unmix.Task
+) -> None:
+    store = read.open_store(path)
+    batch = {"log_cpm": torch.from_numpy(learner.examples(store, slice(0, 8))["log_cpm"])}
+    network = learner.network(1).eval()
+    found = network(network.transform(batch))["profile"].detach().numpy()
+    fitted = baselines.Baselines.from_arrays(learner.arrays).ridge
+    expected = fitted.predict(baselines.standard_input(batch["log_cpm"].numpy()))
+    np.testing.assert_allclose(found, expected, atol=2e-3)
+
+
+@pytest.mark.parametrize("kind", ["none", "mean"])
+def test_network__takes_the_anchor_of_its_settings(path: pathlib.Path, kind: Any) -> None:
+    learner = pseudobulks.learn(path, changed(anchor=baselines.AnchorSettings(kind=kind)))
+    network = learner.network(0).eval()
+    batch = {"log_cpm": torch.rand(4, 30) * 10}
+    found = network(network.transform(batch))["profile"].detach().numpy()
+    mean = baselines.Baselines.from_arrays(learner.arrays).mean
+    assert np.allclose(found, mean, atol=1e-4) is (kind == "mean")
+
+
+def test_settings__relu_on_an_anchor_is_refused() -> None:
+    relu = unmixer.ModelSettings(output="relu")
+    none = baselines.AnchorSettings(kind="none")
+    assert unmix.Settings(model=relu, anchor=none).model.output == "relu"
+    with pytest.raises(pydantic.ValidationError, match="never learns on an anchor"):
+        unmix.Settings(model=relu)
+
+
+def exactly(learner: unmix.Task, store: read.Store) -> task.Predict:
+    """Predict the truth of the block asked about."""
+    everything = learner.examples(store, slice(0, store.n_rows))
+
+    def predict(arrays: task.Arrays) -> task.Arrays:
+        rows = [
+            int(np.flatnonzero((everything["log_cpm"] == row).all(1))[0])
+            for row in arrays["log_cpm"]
+        ]
+        return {
+            "fraction": everything["fraction"][rows],
+            "profile": np.nan_to_num(everything["profile"][rows]),
+        }
+
+    return predict
+
+
+def test_judge__the_truth_scores_1(path: pathlib.Path, learner: unmix.Task) -> None:
+    store = read.open_store(path)
+    judged = learner.judge(store, exactly(learner, store))
+    assert judged.card.scores["test"]["n_samples"] == 30
+    scores = judged.card.scores["test"]["by_type"]["Mono"]
+    assert scores["ccc"] == pytest.approx(1, abs=1e-6)
+    assert scores["l1"] == pytest.approx(0, abs=1e-6)
+    assert scores["skill"] == pytest.approx(1, abs=1e-6)
+    np.testing.assert_allclose(judged.arrays["skill"], 1, atol=1e-6)
+
+
+def test_judge__the_training_mean_has_no_skill(path: pathlib.Path, learner: unmix.Task) -> None:
+    store = read.open_store(path)
+    fitted = baselines.Baselines.from_arrays(learner.arrays)
+
+    def predict(arrays: task.Arrays) -> task.Arrays:
+        n = len(arrays["log_cpm"])
+        return {
+            "fraction": np.repeat(fitted.rna_composition[None], n, 0).astype(np.float32),
+            "profile": np.repeat(fitted.mean[None], n, 0).astype(np.float32),
+        }
+
+    judged = learner.judge(store, predict)
+    np.testing.assert_allclose(judged.arrays["skill"], 0, atol=1e-5)
+    assert judged.card.scores["headline"]["skill of profiles, mean of types"] == pytest.approx(
+        0, abs=1e-4
+    )
+
+
+def test_accepts__small_shifts_only(learner: unmix.Task) -> None:
+    rng = np.random.default_rng(0)
+    exact = {
+        "fraction": rng.dirichlet(np.ones(3), 50),
+        "profile": rng.normal(5, 1, (50, 3, 30)),
+    }
+    close = {name: values + 1e-4 for name, values in exact.items()}
+    assert learner.accepts(exact, close)
+    assert not learner.accepts(exact, {**close, "fraction": exact["fraction"] + 3e-3})
+    noisy = exact["profile"] + rng.normal(0, 0.2, (50, 3, 30))
+    assert not learner.accepts(exact, {**close, "profile": noisy})
+
+
+def test_bind__reads_what_a_cohort_measures(learner: unmix.Task, tmp_path: pathlib.Path) -> None:
+    rng = np.random.default_rng(1)
+    # Genes in another order, five panel genes missing, one that training never saw.
+    genes = ["other", *(f"G{index}" for index in range(39, 4, -1))]
+    counts = rng.gamma(2, 50, (3, 36)).astype(np.float32)
+    reader = learner.bind(write_cohort(tmp_path / "c.zarr", counts, genes), {})
+    found = reader.inputs(slice(0, 3))["log_cpm"]
+    assert np.isnan(found[:, :5]).all()
+    library = counts[:, 1:].sum(1, dtype=np.float64)
+    column = genes.index("G7")
+    np.testing.assert_allclose(found[:, 7], np.log2(1 + counts[:, column] / library * 1e6), 1e-5)
+    result = reader.result()
+    assert result.attributes["n_missing_genes"] == 5
+    assert result.attributes["library_gene_share"] == pytest.approx(35 / 40)
+    finished = reader.finish(
+        {"fraction": np.full((3, 3), 1 / 3), "profile": np.ones((3, 3, 30), np.float32)},
+        {"log_cpm": found},
+    )
+    np.testing.assert_allclose(finished["gene_coverage"], 25 / 30)
+
+
+def test_bind__too_few_genes_are_refused(learner: unmix.Task, tmp_path: pathlib.Path) -> None:
+    half = [f"G{index}" for index in range(15)]
+    store = write_cohort(tmp_path / "half.zarr", np.ones((2, 15)), half)
+    learner.bind(store, {"min_coverage": 0.5})
+    with pytest.raises(errors.LabelMismatchError, match=r"15 of the model's 30 .*50%.*60%"):
+        learner.bind(store, {"min_coverage": 0.6})
+    ids = [f"ENSG{index:011d}" for index in range(30)]
+    foreign = write_cohort(tmp_path / "ids.zarr", np.ones((2, 30)), ids)
+    with pytest.raises(errors.LabelMismatchError, match=r"Ensembl ids.*--gene-map"):
+        learner.bind(foreign, {"min_coverage": 0})
+
+
+@pytest.mark.parametrize("origin", ["bulk", "pseudobulk"])
+def test_finish__proportions_follow_the_mrna_content(
+    learner: unmix.Task, tmp_path: pathlib.Path, origin: str
+) -> None:
+    genes = [f"G{index}" for index in range(40)]
+    store = write_cohort(tmp_path / "c.zarr", np.ones((1, 40)), genes, origin)
+    reader = learner.bind(store, {"presence": 0.01})
+    fraction = np.array([[0.5, 0.495, 0.005]])
+    found = reader.finish(
+        {"fraction": fraction, "profile": np.ones((1, 3, 30), np.float32)},
+        reader.inputs(slice(0, 1)),
+    )
+    # Bulk: the published B 1, CD4T .978, Mono 2.652; pseudobulk: Mono has twice the others' counts.
+    factor = np.array([1, 0.97838, 2.6521]) if origin == "bulk" else np.array([1.0, 1.0, 2.0])
+    expected = fraction / factor / (fraction / factor).sum()
+    np.testing.assert_allclose(found["proportion"], expected, rtol=1e-4)
+    np.testing.assert_allclose(found["rna_fraction"], fraction, rtol=1e-5)
+    assert np.isnan(found["profile"][0, 2]).all()
+    assert np.isfinite(found["profile"][0, :2]).all()
+    source = reader.result().attributes["mrna_content"]
+    assert ("EPIC" in source) is (origin == "bulk")
+
+
+def test_finish__the_users_factors_come_before_the_published(
+    path: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    file = tmp_path / "own.csv"
+    file.write_text("cell_type,factor\nB,1\nCD4T,1\nMono,4\n")
+    options = train.Options(threads=1, mrna_content=file)
+    own = unmix.Task.learn(read.open_store(path), pseudobulks.settings(), options)
+    genes = [f"G{index}" for index in range(40)]
+    reader = own.bind(write_cohort(tmp_path / "c.zarr", np.ones((1, 40)), genes), {})
+    attributes = reader.result().attributes
+    assert attributes["mrna_factors"] == {"B": 1.0, "CD4T": 1.0, "Mono": 4.0}
+
+
+def test_finish__a_model_of_proportions_is_converted_the_other_way(
+    path: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    settings = changed(mrna=mrna.MrnaSettings(target="proportion"))
+    genes = [f"G{index}" for index in range(40)]
+    store = write_cohort(tmp_path / "c.zarr", np.ones((1, 40)), genes, "pseudobulk")
+    reader = pseudobulks.learn(path, settings).bind(store, {})
+    found = reader.finish(
+        {"fraction": np.array([[0.2, 0.3, 0.5]]), "profile": np.ones((1, 3, 30), np.float32)},
+        reader.inputs(slice(0, 1)),
+    )
+    np.testing.assert_allclose(found["proportion"], [[0.2, 0.3, 0.5]], rtol=1e-6)
+    np.testing.assert_allclose(found["rna_fraction"], np.array([[0.2, 0.3, 1.0]]) / 1.5, rtol=1e-6)
+
+
+def test_finish__the_true_parts_recombine_into_the_sample(
+    path: pathlib.Path, learner: unmix.Task
+) -> None:
+    store = read.open_store(path)
+    reader = learner.bind(store, {"presence": 0})
+    rows = slice(0, 40)
+    truth, inputs = learner.examples(store, rows), reader.inputs(rows)
+    np.testing.assert_allclose(inputs["log_cpm"], truth["log_cpm"])
+    found = reader.finish({"fraction": truth["fraction"], "profile": truth["profile"]}, inputs)
+    assert float(found["reconstruction_error"].max()) < 1e-3
+    # By hand for a wrong composition: the same identity, root of the mean square.
+    wrong = np.roll(truth["fraction"], 1, axis=1)
+    found = reader.finish({"fraction": wrong, "profile": truth["profile"]}, inputs)
+    mixed = mixture.mix_profiles(truth["profile"], wrong)
+    expected = np.sqrt(((mixed - inputs["log_cpm"]) ** 2).mean(1))
+    np.testing.assert_allclose(found["reconstruction_error"], expected, rtol=1e-4)
+
+
+def test_finish__a_silent_sample_has_no_composition(
+    learner: unmix.Task, tmp_path: pathlib.Path
+) -> None:
+    counts = np.ones((2, 40))
+    counts[1] = 0
+    genes = [f"G{index}" for index in range(40)]
+    reader = learner.bind(write_cohort(tmp_path / "c.zarr", counts, genes), {})
+    found = reader.finish(
+        {"fraction": np.full((2, 3), 1 / 3), "profile": np.ones((2, 3, 30), np.float32)},
+        reader.inputs(slice(0, 2)),
+    )
+    assert np.isfinite(found["proportion"][0]).all()
+    for name in ("proportion", "rna_fraction", "profile", "reconstruction_error"):
+        assert np.isnan(found[name][1]).all(), name
+    assert found["gene_coverage"].tolist() == [1.0, 0.0]
