@@ -77,7 +77,7 @@ def _draw_scatters(
         axes.set_title(name, loc="left", fontweight="bold")
         text = f"CCC {scores['ccc'][index]:.2f}\nL1 {scores['l1'][index]:.3f}"
         axes.text(0.04, 0.97, text, transform=axes.transAxes, va="top", fontsize=8)
-        axes.locator_params(nbins=4)
+        axes.locator_params(nbins=3)
     for axes in panels[len(evaluation.cell_types) :]:
         axes.set_visible(False)
     figure.supxlabel("true proportion", fontsize=9)

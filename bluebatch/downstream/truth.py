@@ -143,9 +143,9 @@ def match(
             f"{len(row_of):,} of {results.path} (first: {next(iter(row_of), 'none')}). "
             "Give the truth of the same samples, with the same names."
         )
-    notes = _unshared("sample", truth.samples, row_of, truth.path, results.path)
+    truth_rows, expected, note = _of_split(truth, truth_rows, split)
+    notes = _unshared("sample", expected, row_of, truth.path, results.path)
     notes += _unshared("sample", list(row_of), set(truth.samples), results.path, truth.path)
-    truth_rows, note = _of_split(truth, truth_rows, split)
     shared, type_notes = _shared_types(results, truth, cell_types)
     samples = [truth.samples[row] for row in truth_rows]
     own, known = results.labels["cell_type"], truth.cell_types
@@ -177,14 +177,18 @@ def digest_file(path: str | pathlib.Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def _of_split(truth: Truth, rows: Array, split: str) -> tuple[Array, list[str]]:
+def _of_split(truth: Truth, rows: Array, split: str) -> tuple[Array, list[str], list[str]]:
+    """Find the rows to compare, and the samples that the results ought to hold."""
     if truth.store is None:
-        return rows, []
+        return rows, truth.samples, []
     splits = truth.store.read("split")
     chosen = rows[splits[rows] == split]
-    if not len(chosen) or len(chosen) == len(rows):
-        return rows, []
-    return chosen, [f"{len(rows) - len(chosen):,} samples outside the {split} split are left out"]
+    if not len(chosen):
+        return rows, truth.samples, []
+    expected = [truth.samples[row] for row in np.flatnonzero(splits == split)]
+    n_left = len(rows) - len(chosen)
+    note = [f"{n_left:,} samples outside the {split} split are left out"] if n_left else []
+    return chosen, expected, note
 
 
 def _shared_types(
