@@ -46,7 +46,7 @@ class Ranking(NamedTuple):
     Parameters
     ----------
     log_fold_change, adjusted_p : np.ndarray, shape (cell_type, gene)
-        log2 fold change of the type against the rest, and Benjamini-Hochberg adjusted p over
+        Fold change (log2) of the type against the rest, and Benjamini-Hochberg adjusted p over
         genes; NaN where the reference lacks the type.
     """
 

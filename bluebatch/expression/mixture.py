@@ -85,14 +85,14 @@ def mix_profiles(profile: npt.ArrayLike, rna_fraction: npt.ArrayLike) -> FloatAr
     Parameters
     ----------
     profile : array_like, shape (..., cell_type, gene)
-        log2(1 + CPM); NaN where a type is absent, which then adds nothing.
+        Expression, log2(1 + CPM); NaN where a type is absent, which then adds nothing.
     rna_fraction : array_like, shape (..., cell_type)
         Fraction of RNA of each type.
 
     Returns
     -------
     np.ndarray, shape (..., gene)
-        log2(1 + CPM) of the mixture.
+        The mixture, log2(1 + CPM).
     """
     logged = np.asarray(profile)
     if not np.issubdtype(logged.dtype, np.floating):

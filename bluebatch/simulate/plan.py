@@ -62,7 +62,7 @@ def prepare(
     Parameters
     ----------
     references : sequence of str or pathlib.Path
-        h5ad files; the bundled reference where there are none.
+        Files in h5ad format; the bundled reference where there are none.
     settings : Settings
         The science.
     options : RunOptions

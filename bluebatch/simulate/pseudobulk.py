@@ -97,7 +97,7 @@ def run(
     Parameters
     ----------
     references : sequence of str or pathlib.Path
-        h5ad files; the bundled reference where there are none.
+        Files in h5ad format; the bundled reference where there are none.
     out : str or pathlib.Path
         The store to make, or to go on with.
     settings : Settings

@@ -120,7 +120,7 @@ def load(
     Parameters
     ----------
     paths : sequence of str or pathlib.Path
-        h5ad files; the bundled reference where there are none.
+        Files in h5ad format; the bundled reference where there are none.
     settings : ReferenceSettings
         Where they keep what is read.
     types : cell_types.CellTypeSettings
@@ -148,7 +148,7 @@ def load(
             selected = _sample_cells(codes, settings.max_cells, rng, each.name, notes)
             references.append(_read(each, selected, codes, kept, notes))
     for note in notes:
-        _log.info("%s", note)
+        _log.debug("%s", note)
     return Atlas(tuple(references), kept, choice.cell_types, notes)
 
 

@@ -168,8 +168,12 @@ def test_run__the_size_of_partitions_changes_no_bit(
     assert_same(tmp_path / "256.zarr", tmp_path / "1024.zarr")
 
 
-def test_run__killed_within_a_partition_it_resumes_to_the_same_bits(
-    one: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, errors.DiskFullError])
+def test_run__stopped_within_a_partition_it_resumes_to_the_same_bits(
+    one: pathlib.Path,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stop: type[BaseException],
 ) -> None:
     simulate(tmp_path / "whole.zarr", one, partition_rows=256)
     real_write, n_written = write.write, 0
@@ -178,11 +182,11 @@ def test_run__killed_within_a_partition_it_resumes_to_the_same_bits(
         nonlocal n_written
         n_written += 1
         if n_written == 13:
-            raise KeyboardInterrupt
+            raise stop
         real_write(*arguments)
 
     monkeypatch.setattr(write, "write", failing)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(stop):
         simulate(tmp_path / "cut.zarr", one, partition_rows=256)
     monkeypatch.setattr(write, "write", real_write)
     with pytest.raises(errors.IncompleteError):
