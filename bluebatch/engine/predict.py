@@ -128,7 +128,9 @@ def keyed_generator(device: torch.device | str, *key: int) -> torch.Generator:
 
 
 def _pad(values: npt.NDArray[Any], n_missing: int) -> npt.NDArray[Any]:
-    # The last row again, rather than zeros: whatever a network does to real rows it can do to it.
+    # In rows: torch keeps the layout it is given, and sums along columns add up in another order.
+    values = np.ascontiguousarray(values)
     if not n_missing:
         return values
+    # The last row again, rather than zeros: whatever a network does to real rows it can do to it.
     return np.concatenate([values, np.repeat(values[-1:], n_missing, axis=0)])

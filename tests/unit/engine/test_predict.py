@@ -86,6 +86,15 @@ def test_predictor__blocks_do_not_matter(dtype: torch.dtype) -> None:
             np.testing.assert_array_equal(np.concatenate([part[name] for part in parts]), values)
 
 
+@PRECISIONS
+def test_predictor__memory_order_does_not_matter(dtype: torch.dtype) -> None:
+    predictor = unmixer(dtype)
+    by_rows = predictor({"log_cpm": samples(70)})
+    by_columns = predictor({"log_cpm": np.asfortranarray(samples(70))})
+    for name, values in by_rows.items():
+        np.testing.assert_array_equal(by_columns[name], values)
+
+
 def test_predictor__draws_hang_on_seed_and_row_alone() -> None:
     networks = [toy.Network()]
     predictor = predict.Predictor(networks)
