@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy.typing as npt
 from bluebatch import errors
 from bluebatch.downstream import truth, yardsticks
 from bluebatch.expression import normalise, profile_scores
+from bluebatch.run import progress
 from bluebatch.store import genes, read, schema
 
 Array = npt.NDArray[Any]
@@ -89,25 +89,34 @@ def compare_profiles(pair: Pair, min_cells: int, min_proportion: float) -> Profi
     subsets = {"all": 0.0, f"p > {min_proportion:g}": min_proportion}
     scores: dict[tuple[str, str, int], profile_scores.ProfileScores] = {}
     means = reader.mean_profiles(min_cells)
-    for block in reader.blocks():
-        guesses = reader.guesses(block)
-        for index, name in itertools.product(range(len(means)), guesses):
-            true = reader.true_profile(block, index)
-            predicted = guesses[name](index)
-            enough = reader.is_scored(block, index, min_cells) & np.isfinite(true).all(axis=1)
-            if name == "ceiling":
-                enough &= reader.has_twin(block)
-            for subset, least in subsets.items():
-                rows = enough & (reader.proportion[block, index] > least)
+    with progress.bar("evaluate", total=len(pair.matched.samples), unit="samples") as step:
+        for block in reader.blocks():
+            for subset, name, index, predicted, true in _scored(reader, block, subsets, min_cells):
                 key = (subset, name, index)
                 if key not in scores:
                     scores[key] = profile_scores.ProfileScores(means[index])
-                scores[key].add(predicted[rows], true[rows])
+                scores[key].add(predicted, true)
+            step(len(pair.matched.samples[block]))
     tables: dict[str, dict[str, dict[str, dict[str, float]]]] = {}
     for (subset, name, index), summed in scores.items():
         by_type = tables.setdefault(subset, {}).setdefault(name, {})
         by_type[pair.matched.cell_types[index]] = summed.summary()
     return Profiles(tables, len(reader.genes), reader.notes)
+
+
+def _scored(
+    reader: "_Reader", block: slice, subsets: dict[str, float], min_cells: int
+) -> Iterator[tuple[str, str, int, Array, Array]]:
+    guesses = reader.guesses(block)
+    for index in range(reader.n_types):
+        true = reader.true_profile(block, index)
+        scored = reader.is_scored(block, index, min_cells) & np.isfinite(true).all(axis=1)
+        for name, guess in guesses.items():
+            predicted = guess(index)
+            usable = scored & reader.has_twin(block) if name == "ceiling" else scored
+            for subset, least in subsets.items():
+                rows = usable & (reader.proportion[block, index] > least)
+                yield subset, name, index, predicted[rows], true[rows]
 
 
 def non_negative(simple: yardsticks.Yardsticks, bulk: yardsticks.Bulk) -> Array:
@@ -141,6 +150,7 @@ class _Reader:
         if store is None:
             raise TypeError("profiles need a store as truth")
         self.store, self.matched = store, pair.matched
+        self.n_types = len(pair.matched.cell_types)
         own = pair.results.labels["gene"]
         found = genes.match(own, store.labels["profile_gene"])
         self.genes = [gene for gene, at in zip(own, found.index, strict=True) if at >= 0]
@@ -184,7 +194,7 @@ class _Reader:
         if simple is not None:
             return [simple.fitted.mean[t][self._model_columns] for t in self._model_types]
         means = []
-        for index in range(len(self.matched.cell_types)):
+        for index in range(self.n_types):
             total, n_rows = np.zeros(len(self.genes)), 0
             for block in self.blocks():
                 true = self.true_profile(block, index)

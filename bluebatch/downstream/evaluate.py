@@ -108,11 +108,7 @@ def run(
     evaluation = Evaluation(
         cell_types=matched.cell_types,
         n_samples=len(matched.samples),
-        fractions={
-            name: _scores(guess, fractions["truth"])
-            for name, guess in fractions.items()
-            if name != "truth"
-        },
+        fractions=_score_all(fractions),
         profiles={} if profiles is None else profiles.tables,
         n_genes=0 if profiles is None else profiles.n_genes,
         notes=notes,
@@ -244,9 +240,13 @@ def _left_out(simple: yardsticks.Yardsticks | None, bulk: yardsticks.Bulk | None
     return []
 
 
-def _scores(predicted: Array, true: Array) -> dict[str, Any]:
-    per_type, mean, flattened = metrics.score_fractions(predicted, true)
-    return {"per_type": per_type, "mean": mean, "flattened": flattened}
+def _score_all(fractions: dict[str, Array]) -> dict[str, dict[str, Any]]:
+    scores = {}
+    for name, predicted in fractions.items():
+        if name != "truth":
+            per_type, mean, flattened = metrics.score_fractions(predicted, fractions["truth"])
+            scores[name] = {"per_type": per_type, "mean": mean, "flattened": flattened}
+    return scores
 
 
 def _renormalise(values: Array) -> Array:
