@@ -2,6 +2,8 @@
 
 import json
 import pathlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import anndata.io
@@ -36,12 +38,8 @@ def open_parquet(path: pathlib.Path, gene_column: str | None = None) -> tables.T
     errors.LabelMismatchError
         If no column labels the lines.
     """
-    try:
+    with _broken(path, "parquet"):
         file = pyarrow.parquet.ParquetFile(path)
-    except (pyarrow.ArrowInvalid, OSError) as error:
-        raise errors.InputFileError(
-            f"{path}: is not a whole parquet file ({error}). Copy or download it again."
-        ) from error
     fields = file.schema_arrow
     text = [
         field.name
@@ -59,10 +57,11 @@ def open_parquet(path: pathlib.Path, gene_column: str | None = None) -> tables.T
 
     def blocks() -> tables.Blocks:
         size = tables.block_lines(len(columns))
-        for batch in file.iter_batches(batch_size=size, columns=[label, *columns]):
-            lines = [str(item) for item in batch.column(label).to_pylist()]
-            frame = batch.select(columns).to_pandas()
-            yield tables.Block(lines, tables.frame_numbers(path, frame, lines, columns))
+        with _broken(path, "parquet"):
+            for batch in file.iter_batches(batch_size=size, columns=[label, *columns]):
+                lines = [str(item) for item in batch.column(label).to_pylist()]
+                frame = batch.select(columns).to_pandas()
+                yield tables.Block(lines, tables.frame_numbers(path, frame, lines, columns))
 
     notes = [f"columns left out: {', '.join(sorted(left_out))}"] if left_out else []
     known: tables.Axis | None = "gene" if gene_column is not None else None
@@ -95,15 +94,10 @@ def open_h5ad(
     errors.LabelMismatchError
         If the layer or the column is not there.
     """
-    try:
+    with _broken(path, "h5ad"):
         file = h5py.File(path, "r")
         matrix, variables = _matrix(path, file, layer)
         observed, genes = anndata.io.read_elem(file["obs"]), anndata.io.read_elem(variables)
-    except (OSError, KeyError) as error:
-        raise errors.InputFileError(
-            f"{path}: is truncated or not an h5ad file ({str(error).strip()[:120]}). "
-            "Copy or download it again."
-        ) from error
     if gene_column is not None and gene_column not in genes:
         raise errors.LabelMismatchError(
             f"{path}: var has no column {gene_column!r}, it has: {', '.join(genes) or 'none'}. "
@@ -119,7 +113,8 @@ def open_h5ad(
         step = tables.block_lines(len(across))
         for start in range(0, len(lines), step):
             some = slice(start, start + step)
-            part = _dense(source[:, some] if by_column else source[some])
+            with _broken(path, "h5ad"):
+                part = _dense(source[:, some] if by_column else source[some])
             yield tables.Block(lines[some], part.T if by_column else part)
 
     known: tables.Axis | None = None
@@ -175,6 +170,19 @@ def open_pseudobulk(path: pathlib.Path, split: str | None = None) -> tables.Tabl
         origin="pseudobulk",
         notes=notes,
     )
+
+
+@contextmanager
+def _broken(path: pathlib.Path, kind: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, KeyError, pyarrow.ArrowException) as error:
+        if isinstance(error, errors.BluebatchError):
+            raise
+        raise errors.InputFileError(
+            f"{path}: is truncated, damaged or not {kind} ({str(error).strip()[:120]}). "
+            "Copy or download it again."
+        ) from error
 
 
 def _index_column(fields: Any) -> str | None:

@@ -208,8 +208,8 @@ def _head(path: pathlib.Path) -> tuple[list[str], list[str], int, str]:
         following = handle.readline()
         while following.isspace():
             following = handle.readline()
-    likely, other = (",", "\t") if ".csv" in path.name.lower() else ("\t", ",")
-    separator = likely if likely in following or other not in following else other
+    likely = "," if ".csv" in path.name.lower() else "\t"
+    separator = next((mark for mark in (likely, "\t", ",", ";") if mark in following), likely)
     header, first = (
         next(csv.reader([text], delimiter=separator), []) for text in (line, following)
     )
