@@ -28,6 +28,7 @@ import pydantic
 import scipy.optimize
 from sklearn.utils import extmath
 
+from bluebatch import errors
 from bluebatch.expression import anchors, closed_form, moments
 
 Array = npt.NDArray[Any]
@@ -241,6 +242,11 @@ def fit(
     -------
     Baselines
         In float64; memory does not grow with the number of rows.
+
+    Raises
+    ------
+    errors.ValuesError
+        If there are fewer than two training rows.
     """
     center, basis = _principal_axes(training, settings)
     cells = settings.cells_per_sample
@@ -295,7 +301,10 @@ def _principal_axes(training: Iterable[Block], settings: AnchorSettings) -> tupl
             kept = np.sort(np.argsort(keys)[: settings.component_rows])
             keys, rows = keys[kept], rows[kept]
     if rows is None or len(rows) < 2:
-        raise ValueError("the baselines need at least two training rows")
+        raise errors.ValuesError(
+            f"training split: holds {0 if rows is None else len(rows)} samples, needed: at least "
+            "two. Simulate more samples, with a share for training in [split]."
+        )
     center = rows.mean(axis=0, dtype=np.float64)
     n_components = min(settings.n_components, len(rows) - 1, rows.shape[1])
     _, _, axes = extmath.randomized_svd(rows - center, n_components, random_state=0)

@@ -42,9 +42,15 @@ class ProfileScores:
         y = predicted.astype(np.float64) - self.mean_profile
         y = np.where(np.isnan(y), 0, y)
         self.n_samples += len(x)
-        self.sums += [part.sum(axis=0) for part in (y, x, y**2, x**2, x * y, (y - x) ** 2)]
-        across = metrics.concordance(y + self.mean_profile, x + self.mean_profile, axis=1)
-        self.concordance_sum += float(np.nansum(across))
+        self.sums += [
+            y.sum(axis=0),
+            x.sum(axis=0),
+            np.einsum("ng,ng->g", y, y),
+            np.einsum("ng,ng->g", x, x),
+            np.einsum("ng,ng->g", x, y),
+            np.einsum("ng,ng->g", y - x, y - x),
+        ]
+        self.concordance_sum += self._concordance_across_genes(y, x)
 
     def skill_by_gene(self) -> Array:
         """Compute the skill of each gene.
@@ -72,6 +78,15 @@ class ProfileScores:
         scale = np.sqrt(np.maximum(spread_y, 0) * np.maximum(spread_x, 0))
         r = metrics.ratio(xy - x * y / n, np.where(flat, 0, scale))
         return np.asarray(np.clip(r, -1, 1))
+
+    def _concordance_across_genes(self, y: Array, x: Array) -> float:
+        """Sum over samples what `metrics.concordance` says across genes, without gaps."""
+        y, x = y + self.mean_profile, x + self.mean_profile
+        shift = (y.mean(axis=1) - x.mean(axis=1)) ** 2 * y.shape[1]
+        y -= y.mean(axis=1, keepdims=True)
+        x -= x.mean(axis=1, keepdims=True)
+        yy, xx, xy = (np.einsum("ng,ng->n", *pair) for pair in ((y, y), (x, x), (x, y)))
+        return float(np.nansum(metrics.ratio(2 * xy, yy + xx + shift)))
 
     def summary(self) -> dict[str, float]:
         """Summarise over genes.

@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from bluebatch import errors
 from bluebatch.expression import baselines, closed_form
 
 Block = dict[str, npt.NDArray[Any]]
@@ -184,7 +185,7 @@ def test_anchor_settings__refuse_a_penalty_of_zero() -> None:
 
 
 def test_fit__needs_rows() -> None:
-    with pytest.raises(ValueError, match="two training rows"):
+    with pytest.raises(errors.ValuesError, match="holds 0 samples"):
         baselines.fit([], baselines.AnchorSettings())
 
 
