@@ -182,7 +182,7 @@ def _read_in(
         for block in blocks:
             scratch.append(values.take_in(table.path, block, table.columns, options.logged, tally))
             lines += block.lines
-            log.info("%s: %d lines read", table.path, len(lines))
+            log.debug("%s: %d lines read", table.path, len(lines))
             if on_lines is not None:
                 on_lines(len(block.lines))
     if not lines or not table.columns:

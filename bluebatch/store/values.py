@@ -21,7 +21,7 @@ _LARGEST_LOGGED_GUESS = 30.0
 _LARGEST = float(np.finfo(np.float32).max)
 _MILLION = 1e6
 # Gene lists are often cut a little: Monaco's TPM over named genes sum to .97 million.
-_MILLION_TOLERANCE = 0.1
+_MILLION_TOLERANCE = 0.05
 
 
 @dataclasses.dataclass

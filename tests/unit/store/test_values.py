@@ -69,6 +69,9 @@ def test_decide_unit__whole_numbers_are_counts() -> None:
 
 def test_decide_unit__a_million_is_tpm() -> None:
     assert decide([[999_999.5, 0.5], [500_000.25, 499_999.75]]) == "TPM"
+    assert decide([[960_000.5, 0.5]]) == "TPM"
+    with pytest.raises(errors.ValuesError, match="--unit"):
+        decide([[940_000.5, 0.5]])
 
 
 def test_decide_unit__other_sums_must_be_named() -> None:
