@@ -31,7 +31,8 @@ def draw(planned: plan.Plan, rows: slice) -> dict[str, Array]:
     part, n_cells = planned.design.part[rows], planned.design.n_cells[rows]
     n_samples, n_types = n_cells.shape
     expression = np.empty((n_samples, planned.pools.n_genes), dtype=np.float32)
-    profile = np.empty((n_samples, n_types, len(planned.profile_genes)), dtype=np.float32)
+    # Type by type in memory, as the chunks of the store are.
+    by_type = np.empty((n_types, n_samples, len(planned.profile_genes)), dtype=np.float32)
     rna = np.zeros((n_samples, n_types))
     source = planned.design.source[rows]
     every_gene = len(planned.profile_genes) == planned.pools.n_genes
@@ -44,7 +45,7 @@ def draw(planned: plan.Plan, rows: slice) -> dict[str, Array]:
             total += summed
             rna[own, code] = summed.sum(axis=1, dtype=np.float64)
             kept = summed if every_gene else np.take(summed, planned.profile_genes, axis=1)
-            _write_profile(kept, rna[own, code], profile[own, code])
+            _write_profile(kept, rna[own, code], by_type[code, own])
         expression[own] = total
     library_size = rna.sum(axis=1)
     return {
@@ -53,7 +54,7 @@ def draw(planned: plan.Plan, rows: slice) -> dict[str, Array]:
         "proportion": (n_cells / n_cells.sum(axis=1, keepdims=True)).astype(np.float32),
         "rna_fraction": (rna / library_size[:, None]).astype(np.float32),
         "n_cells": n_cells.astype(np.int32),
-        "profile": profile,
+        "profile": by_type.transpose(1, 0, 2),
         "split": np.array(split.NAMES, dtype=object)[part],
         "source": np.array([*planned.coordinates["reference"], design.MIXED], dtype=object)[source],
         "twin": planned.design.twin[rows],
