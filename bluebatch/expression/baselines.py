@@ -26,9 +26,7 @@ import numpy as np
 import numpy.typing as npt
 import pydantic
 import scipy.optimize
-from sklearn.utils import extmath
 
-from bluebatch import errors
 from bluebatch.expression import anchors, closed_form, moments
 
 Array = npt.NDArray[Any]
@@ -248,7 +246,7 @@ def fit(
     errors.ValuesError
         If there are fewer than two training rows.
     """
-    center, basis = _principal_axes(training, settings)
+    center, basis = moments.find_axes(training, settings.n_components, settings.component_rows)
     cells = settings.cells_per_sample
     learnt = moments.accumulate(training, center, basis, cells)
     held_out = None if validation is None else moments.accumulate(validation, center, basis, cells)
@@ -286,26 +284,3 @@ def _fit_ridge(
     solved = [moments.solve_ridge(learnt, held_out, t, start[t], penalties) for t in types]
     mean, coefficient = (np.stack(parts) for parts in zip(*solved, strict=True))
     return anchors.Anchor(mean, np.empty(0), np.empty((0, 0)), coefficient)
-
-
-def _principal_axes(training: Iterable[Block], settings: AnchorSettings) -> tuple[Array, Array]:
-    # The rows with the smallest random keys are a fair sample of a stream of unknown length.
-    rng = np.random.default_rng(0)
-    keys = np.empty(0)
-    rows: Array | None = None
-    for block in training:
-        drawn = rng.random(len(block["input"]))
-        keys = np.concatenate([keys, drawn])
-        rows = block["input"] if rows is None else np.concatenate([rows, block["input"]])
-        if len(keys) > settings.component_rows:
-            kept = np.sort(np.argsort(keys)[: settings.component_rows])
-            keys, rows = keys[kept], rows[kept]
-    if rows is None or len(rows) < 2:
-        raise errors.ValuesError(
-            f"training split: holds {0 if rows is None else len(rows)} samples, needed: at least "
-            "two. Simulate more samples, with a share for training in [split]."
-        )
-    center = rows.mean(axis=0, dtype=np.float64)
-    n_components = min(settings.n_components, len(rows) - 1, rows.shape[1])
-    _, _, axes = extmath.randomized_svd(rows - center, n_components, random_state=0)
-    return center, np.asarray(axes.T, dtype=np.float64)

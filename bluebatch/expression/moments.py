@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.utils import extmath
 
+from bluebatch import errors
 from bluebatch.expression import closed_form, normalise
 
 Array = npt.NDArray[Any]
@@ -86,6 +88,52 @@ class Moments:
                 for gram, cross in pairs
             ]
         )
+
+
+def find_axes(
+    blocks: Iterable[Mapping[str, Array]], n_components: int, n_rows: int
+) -> tuple[Array, Array]:
+    """Find the principal axes of the input from a random sample of a stream's rows.
+
+    Parameters
+    ----------
+    blocks : iterable of mapping
+        With ``input``.
+    n_components, n_rows : int
+        How many axes, from how many rows.
+
+    Returns
+    -------
+    center : np.ndarray, shape (input_gene,)
+        Mean input of the sampled rows.
+    basis : np.ndarray, shape (input_gene, component)
+        Orthonormal; fewer axes where rows or genes are fewer.
+
+    Raises
+    ------
+    errors.ValuesError
+        If there are fewer than two rows.
+    """
+    # The rows with the smallest random keys are a fair sample of a stream of unknown length.
+    rng = np.random.default_rng(0)
+    keys = np.empty(0)
+    rows: Array | None = None
+    for block in blocks:
+        drawn = rng.random(len(block["input"]))
+        keys = np.concatenate([keys, drawn])
+        rows = block["input"] if rows is None else np.concatenate([rows, block["input"]])
+        if len(keys) > n_rows:
+            kept = np.sort(np.argsort(keys)[:n_rows])
+            keys, rows = keys[kept], rows[kept]
+    if rows is None or len(rows) < 2:
+        raise errors.ValuesError(
+            f"training split: holds {0 if rows is None else len(rows)} samples, needed: at least "
+            "two. Simulate more samples, with a share for training in [split]."
+        )
+    center = rows.mean(axis=0, dtype=np.float64)
+    n_components = min(n_components, len(rows) - 1, rows.shape[1])
+    _, _, axes = extmath.randomized_svd(rows - center, n_components, random_state=0)
+    return center, np.asarray(axes.T, dtype=np.float64)
 
 
 def accumulate(
