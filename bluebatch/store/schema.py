@@ -27,7 +27,7 @@ class ArraySpec:
     unit, meaning : str
         Written into the array's attributes.
     chunks : tuple of int or None
-        Extent of a chunk along each axis; None takes the whole axis.
+        Largest extent of a chunk along each axis; None takes the whole axis.
     optional : bool
         Whether a store may do without.
     dtypes : tuple of str
@@ -54,10 +54,10 @@ class ArraySpec:
         Returns
         -------
         tuple of int
-            Shape of a chunk, at least 1 along each axis.
+            Shape of a chunk, at least 1 and at most the axis along each axis.
         """
         sizes = zip(self.chunks, shape, strict=True)
-        return tuple(max(1, size if rule is None else rule) for rule, size in sizes)
+        return tuple(max(1, size if rule is None else min(rule, size)) for rule, size in sizes)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,8 +8,9 @@ def test_chunk_shape__profile_is_256_samples_of_one_type() -> None:
     assert spec.chunk_shape((1000, 6, 3000)) == (256, 1, 3000)
 
 
-def test_chunk_shape__is_at_least_one() -> None:
-    assert schema.COHORT.array("expression").chunk_shape((0, 0)) == (256, 1)
+def test_chunk_shape__is_at_least_one_and_no_larger_than_the_array() -> None:
+    assert schema.COHORT.array("expression").chunk_shape((0, 0)) == (1, 1)
+    assert schema.COHORT.array("expression").chunk_shape((12, 900)) == (12, 900)
 
 
 def test_array__unknown_name_is_refused() -> None:
