@@ -6,9 +6,10 @@ from typing import Any
 import click
 
 from bluebatch.cli import options, science
+from bluebatch.downstream import export
 from bluebatch.run import progress
 from bluebatch.simulate import pseudobulk
-from bluebatch.store import ingest, model_folder
+from bluebatch.store import ingest, inspection, model_folder
 
 Ingest = ingest.IngestOptions
 
@@ -86,3 +87,29 @@ def ingest_command(
     with progress.bar("ingest", total=None, unit="lines") as step:
         summary = ingest.run(source, out, wanted, step)
     options.tell(summary)
+
+
+@click.command("export")
+@click.argument("results", type=options.PATH)
+@click.option("--out", type=options.PATH, required=True, help=".h5ad, .parquet, .csv or .csv.gz")
+@click.option("--cell-type", help="Whose profiles.")
+@click.option("--genes", help="Genes separated by commas, or a file with one a line.")
+@click.option(
+    "--what",
+    type=click.Choice(["profile", "proportion", "rna_fraction"]),
+    default="profile",
+    show_default=True,
+)
+@options.overwrite_option
+@options.output_options
+def export_command(results: pathlib.Path, out: pathlib.Path, **part: Any) -> None:
+    """Write one cell type's profiles, or the proportions, of RESULTS to a file."""
+    options.tell(export.run(results, out, export.Options(**part)))
+
+
+@click.command("inspect")
+@click.argument("path", type=options.PATH)
+@options.output_options
+def inspect_command(path: pathlib.Path) -> None:
+    """Tell what the store or model at PATH is, its sizes and what of it is missing."""
+    options.tell(inspection.inspect(path))

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from bluebatch.cli import options, science
+from bluebatch.downstream import evaluate
 from bluebatch.engine import infer, train
 
 
@@ -56,3 +57,25 @@ def infer_command(
     """Stream COHORT through a model into a store of proportions and profiles."""
     settings = science.load(config_name).inference
     options.tell(infer.run(cohort, model, out, settings, infer.Options(**run)))
+
+
+@click.command("evaluate")
+@click.argument("results", type=options.PATH)
+@click.option(
+    "--truth", type=options.PATH, required=True, help="Pseudobulk store, or csv of proportions."
+)
+@click.option("--out", type=options.PATH, help="Folder. Default: that of RESULTS.")
+@click.option("--model", type=options.PATH, help="Model folder: score its baselines as well.")
+@click.option("--cohort", type=options.PATH, help="Bulk store, for the baselines that read it.")
+@options.names_option("--cell-types", "Types that must be compared. Default: all in common.")
+@click.option("--renormalise", is_flag=True, help="Divide by the sum over the compared types.")
+@click.option("--proportions-only", is_flag=True, help="Leave profiles alone.")
+@click.option("--min-cells", type=click.IntRange(min=1), default=25, show_default=True)
+@click.option("--split", default="test", show_default=True, help="Of a truth store.")
+@options.overwrite_option
+@options.output_options
+def evaluate_command(
+    results: pathlib.Path, truth: pathlib.Path, out: pathlib.Path | None, **how: Any
+) -> None:
+    """Score RESULTS against a truth, beside simple baselines and the ceiling."""
+    options.tell(evaluate.run(results, truth, out, evaluate.Options(**how)))

@@ -12,14 +12,20 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 FLAGS = "bluebatch.flags"
 
-config_option = click.option(
-    "--config",
-    "config_name",
-    default="default",
-    show_default=True,
-    metavar="NAME|FILE",
-    help="Settings: a name that ships with bluebatch, or a .toml file.",
-)
+
+def config_option_of(name: str) -> Callable[[F], F]:
+    """Add ``--config`` with a default."""
+    return click.option(
+        "--config",
+        "config_name",
+        default=name,
+        show_default=True,
+        metavar="NAME|FILE",
+        help="Settings: a name that ships with bluebatch, or a .toml file.",
+    )
+
+
+config_option = config_option_of("default")
 
 
 def setting(flag: str, section: str, key: str, **attributes: Any) -> Callable[[F], F]:
