@@ -38,7 +38,7 @@ class TrainingSettings(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
 
-    epochs: int = pydantic.Field(default=12, gt=0)
+    epochs: int = pydantic.Field(default=10, gt=0)
     batch: int = pydantic.Field(default=64, ge=2)
     learning_rate: float = pydantic.Field(default=1e-3, gt=0)
     optimiser: Literal["adam", "adamw"] = "adamw"

@@ -295,6 +295,8 @@ class Task(task.Task):
         if self.settings.panel.cpm_over == "panel":
             cpm = normalise.counts_per_million(normalise.unlog_transform(profile))
             profile = normalise.log_transform(cpm).astype(np.float32)
+        if self.settings.model.absent == "masked":
+            profile[store.read("n_cells", rows) < self.settings.model.min_cells] = np.nan
         return profile
 
 

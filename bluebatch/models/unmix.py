@@ -37,7 +37,7 @@ class MemberSettings(pydantic.BaseModel):
 
     input: inputs.Input = "zscore"
     noise: float = pydantic.Field(default=0.5, ge=0)
-    gaps: float = pydantic.Field(default=0.0, ge=0, lt=1)
+    gaps: float = pydantic.Field(default=0.1, ge=0, lt=1)
     seed: int = 0
 
 
@@ -64,6 +64,9 @@ class ModelSettings(pydantic.BaseModel):
         The networks, averaged.
     absent : {"masked", "zeros"}
         What the loss makes of the profile of a type that is absent from a sample.
+    min_cells : int
+        A profile of fewer drawn cells is no target where absent ones are masked: log2(1 + CPM) of
+        a few cells is biased low. At most 25, from which profiles are scored.
     profile_weight, proportion_weight : float
         Weights of the two loss terms.
     fp32_heads : bool
@@ -77,12 +80,18 @@ class ModelSettings(pydantic.BaseModel):
     channels: int = pydantic.Field(default=8, gt=0)
     depth: int = pydantic.Field(default=4, ge=1, le=8)
     hidden: tuple[pydantic.PositiveInt, ...] = (512, 256, 64)
-    trunk: Literal["shared", "separate"] = "separate"
+    trunk: Literal["shared", "separate"] = "shared"
     output: Literal["linear", "relu"] = "linear"
     members: tuple[MemberSettings, ...] = pydantic.Field(
-        default=(MemberSettings(input="zscore"), MemberSettings(input="rank", seed=1)), min_length=1
+        default=(
+            MemberSettings(input="zscore"),
+            MemberSettings(input="rank", seed=1),
+            MemberSettings(input="rank", seed=2),
+        ),
+        min_length=1,
     )
     absent: Literal["masked", "zeros"] = "masked"
+    min_cells: int = pydantic.Field(default=25, ge=0, le=25)
     profile_weight: float = pydantic.Field(default=1.0, ge=0)
     proportion_weight: float = pydantic.Field(default=100.0, ge=0)
     fp32_heads: bool = False

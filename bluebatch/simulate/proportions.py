@@ -34,7 +34,7 @@ class ProportionSettings(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
 
     families: tuple[pydantic.PositiveFloat, ...] | None = pydantic.Field(default=None, min_length=1)
-    absent_share: float = pydantic.Field(default=0.5, ge=0, le=1)
+    absent_share: float = pydantic.Field(default=0.3, ge=0, le=1)
     cell_numbers: Literal["multinomial", "largest_remainder", "ceiling"] = "multinomial"
 
 

@@ -40,6 +40,11 @@ def test_load__default_is_written_out_in_full() -> None:
         assert set(written[section]) == set(settings.model_dump(exclude_none=True)), section
 
 
+def test_load__default_holds_the_settings_own_defaults() -> None:
+    labels = {"cell_types": config.Config().cell_types}
+    assert config.load("default").model_copy(update=labels) == config.Config()
+
+
 @pytest.mark.parametrize("name", ["default", "pbmc", "demo", "blue"])
 def test_load__every_shipped_name_is_valid(name: str) -> None:
     assert name in config.shipped()

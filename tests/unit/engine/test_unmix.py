@@ -74,6 +74,23 @@ def test_learn__the_cohort_and_genes_of_interest_shape_the_panel(
         unmix.Task.learn(store, pseudobulks.settings(), options)
 
 
+def test_examples__a_profile_of_few_cells_is_no_target(path: pathlib.Path) -> None:
+    store = read.open_store(path)
+    rows = slice(0, 256)
+    n_cells = store.read("n_cells", rows)
+    few = (n_cells > 0) & (n_cells < 25)
+    assert few.any()
+    model = pseudobulks.settings().model
+    chosen = {n: changed(model=model.model_copy(update={"min_cells": n})) for n in (0, 25)}
+    kept = {
+        least: pseudobulks.learn(path, settings).examples(store, rows)["profile"]
+        for least, settings in chosen.items()
+    }
+    assert np.isnan(kept[25][few]).all()
+    assert np.isfinite(kept[0][few]).all()
+    assert np.array_equal(kept[25][n_cells >= 25], kept[0][n_cells >= 25])
+
+
 def test_learn__a_store_without_markers_is_refused(tmp_path: pathlib.Path) -> None:
     store = read.open_store(pseudobulks.write_store(tmp_path / "s.zarr", marked=False))
     with pytest.raises(errors.ForeignStoreError, match="no marker table"):
