@@ -22,7 +22,7 @@ CPU_INFO = pathlib.Path("/proc/cpuinfo")
 _BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
 
 # From malloc.h of glibc: parameters of mallopt.
-_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -2, -3, -8
 _KEEP_BYTES = 2**31 - 1
 _TOP_PAD_BYTES = 2**26
 
@@ -33,7 +33,7 @@ def tune_allocator() -> bool:
     Returns
     -------
     bool
-        True where the three settings took; they only exist on Linux with glibc.
+        True where the settings took; they only exist on Linux with glibc.
 
     Notes
     -----
@@ -47,6 +47,8 @@ def tune_allocator() -> bool:
         _M_MMAP_THRESHOLD: _KEEP_BYTES,
         _M_TRIM_THRESHOLD: _KEEP_BYTES,
         _M_TOP_PAD: _TOP_PAD_BYTES,
+        # Threads would get heaps of 64 MB each, to which the other settings do not apply.
+        _M_ARENA_MAX: 1,
     }
     taken = [library.mallopt(name, value) for name, value in settings.items()]
     return all(taken)
