@@ -3,7 +3,8 @@
 import dataclasses
 import logging
 import pathlib
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 import click
 
@@ -14,7 +15,7 @@ from bluebatch.engine import infer, train
 from bluebatch.simulate import pseudobulk
 from bluebatch.store import ingest
 
-HELD_OUT = "test"
+HELD_OUT: Final = "test"
 
 _log = logging.getLogger(__name__)
 
@@ -44,16 +45,17 @@ def run(out: pathlib.Path, settings: config.Config) -> Demonstration:
     """Run every stage, each of which goes on where an earlier demonstration stopped."""
     pseudobulks, cohort = out / "pseudobulk.zarr", out / "cohort.zarr"
     model, results = out / "model", out / "results.zarr"
-    stages = [
+    # The networks are so small that a second thread only waits: on a busy machine, for minutes.
+    stages: list[Callable[[], options.Summary]] = [
         lambda: pseudobulk.run(
             [], pseudobulks, settings.part(pseudobulk.Settings), pseudobulk.RunOptions()
         ),
         # Cells that training never saw stand in for a cohort.
         lambda: ingest.run(pseudobulks, cohort, ingest.IngestOptions(split=HELD_OUT)),
         lambda: train.run(
-            pseudobulks, model, settings.part(train.Settings), train.Options(resume=True)
+            pseudobulks, model, settings.part(train.Settings), train.Options(resume=True, threads=1)
         ),
-        lambda: infer.run(cohort, model, results, settings.inference),
+        lambda: infer.run(cohort, model, results, settings.inference, infer.Options(threads=1)),
     ]
     for stage in stages:
         _log.info("%s\n", stage().as_text())
