@@ -100,7 +100,7 @@ def pick_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     Returns
     -------
     torch.dtype
-        torch.float32, torch.bfloat16 or torch.float16.
+        One of torch.float32, torch.bfloat16 and torch.float16.
 
     Raises
     ------
@@ -148,7 +148,7 @@ def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager
     device : torch.device
         Where networks run.
     dtype : torch.dtype
-        torch.float32 changes nothing.
+        With torch.float32 nothing changes.
 
     Returns
     -------

@@ -189,13 +189,13 @@ class Task(task.Task):
             With its anchor.
         """
         labels = self.card.labels
-        sizes = unmixer.Sizes(len(labels["input_gene"]), len(labels["gene"]), self.n_types)
+        sizes = unmixer.Sizes(len(labels["input_gene"]), len(labels["gene"]), self._n_types)
         settings = self.settings.model
         return unmixer.Network(settings, settings.members[member], sizes, self._anchor())
 
     @property
-    def n_types(self) -> int:
-        """How many cell types there are."""
+    def _n_types(self) -> int:
+        """Number of cell types."""
         return len(self.card.labels["cell_type"])
 
     def judge(self, store: read.Store, predict: task.Predict) -> "Task":

@@ -125,7 +125,7 @@ class Model(torch.nn.Module, abc.ABC):
         Parameters
         ----------
         dtype : torch.dtype
-            torch.float32 or torch.bfloat16.
+            One of torch.float32 and torch.bfloat16.
 
         Returns
         -------

@@ -25,7 +25,7 @@ def apply(
     kind : {"none", "zscore", "rank"}
         The scale.
     expression : torch.Tensor, shape (sample, gene)
-        log2(1 + CPM); anything finite where a gene is not measured.
+        Values log2(1 + CPM); anything finite where a gene is not measured.
     measured : torch.Tensor of bool, shape (sample, gene), optional
         Which values count; all by default.
 
@@ -49,7 +49,7 @@ def standardise(expression: torch.Tensor, measured: torch.Tensor) -> torch.Tenso
     Parameters
     ----------
     expression : torch.Tensor, shape (sample, gene)
-        log2(1 + CPM).
+        Values log2(1 + CPM).
     measured : torch.Tensor of bool, shape (sample, gene)
         Which values count.
 
@@ -71,7 +71,7 @@ def rank(expression: torch.Tensor, measured: torch.Tensor) -> torch.Tensor:
     Parameters
     ----------
     expression : torch.Tensor, shape (sample, gene)
-        log2(1 + CPM).
+        Values log2(1 + CPM).
     measured : torch.Tensor of bool, shape (sample, gene)
         Which values count.
 
@@ -103,7 +103,7 @@ def add_noise(
     Parameters
     ----------
     expression : torch.Tensor, shape (sample, gene)
-        log2(1 + CPM).
+        Values log2(1 + CPM).
     deviation : float
         Standard deviation of the noise, in log2 units.
     generator : torch.Generator

@@ -107,7 +107,7 @@ def plain_rate(batch: int, n_genes: int, n_types: int, n_steps: int) -> float:
 
 def our_rate(batch: int, n_genes: int, n_types: int, n_steps: int, kind: torch.dtype) -> float:
     """Time a step of ours, input scaling and noise included."""
-    settings = unmix.ModelSettings(width=WIDTH, channels=CHANNELS, hidden=HIDDEN)
+    settings = unmix.ModelSettings(width=WIDTH, channels=CHANNELS, hidden=HIDDEN, trunk="separate")
     sizes = unmix.Sizes(n_genes, n_genes, n_types)
     network = unmix.Network(settings, unmix.MemberSettings(), sizes).train()
     training = optimise.TrainingSettings(optimiser="adam", learning_rate=1e-4, weight_decay=0)

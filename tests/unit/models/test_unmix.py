@@ -5,8 +5,8 @@ import torch
 from bluebatch.models import contract, inputs, unmix
 
 SIZES = unmix.Sizes(n_inputs=12, n_outputs=9, n_parts=3)
-SMALL = unmix.ModelSettings(width=32, channels=2, depth=2, hidden=(16, 8))
-MEMBER = unmix.MemberSettings()
+SMALL = unmix.ModelSettings(width=32, channels=2, depth=2, hidden=(16, 8), trunk="separate")
+MEMBER = unmix.MemberSettings(gaps=0)
 
 
 def make_anchors() -> dict[str, torch.Tensor]:
@@ -33,7 +33,9 @@ def make_network(
 
 
 def test_network__has_the_papers_59_million_weights() -> None:
-    settings = unmix.ModelSettings(width=4096, channels=16, hidden=(4096, 1024, 256, 64))
+    settings = unmix.ModelSettings(
+        width=4096, channels=16, hidden=(4096, 1024, 256, 64), trunk="separate"
+    )
     with torch.device("meta"):
         network = unmix.Network(settings, MEMBER, unmix.Sizes(3000, 3000, 6))
     n_weights = sum(parameter.numel() for parameter in network.parameters())
