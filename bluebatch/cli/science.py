@@ -32,7 +32,8 @@ def setting(flag: str, section: str, key: str, **attributes: Any) -> Callable[[F
     """Add a flag that is laid over a setting of the configuration."""
 
     def remember(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
-        if value not in (None, False, ()):
+        # A number 0 is a value: only what was not given is left to the configuration.
+        if value is not None and value is not False and value != ():
             value = options.names(value) if isinstance(value, tuple) else value
             ctx.meta.setdefault(FLAGS, {}).setdefault(section, {})[key] = value
 

@@ -3,7 +3,6 @@
 import io
 import logging
 import time
-from collections.abc import Iterator
 
 import pytest
 import rich.console
@@ -12,13 +11,8 @@ from bluebatch.run import progress
 
 
 @pytest.fixture(autouse=True)
-def as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    logger = logging.getLogger("bluebatch")
-    handlers, level, propagate = logger.handlers, logger.level, logger.propagate
+def own_screen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "_screen", progress._Screen())
-    yield
-    logger.handlers, logger.propagate = handlers, propagate
-    logger.setLevel(level)
 
 
 def terminal() -> io.StringIO:
