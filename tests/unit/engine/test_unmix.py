@@ -296,8 +296,10 @@ def test_finish__a_model_of_proportions_is_converted_the_other_way(
 
 
 def test_finish__the_true_parts_recombine_into_the_sample(
-    path: pathlib.Path, learner: unmix.Task
+    path: pathlib.Path,
 ) -> None:
+    model = pseudobulks.settings().model.model_copy(update={"min_cells": 0})
+    learner = pseudobulks.learn(path, changed(model=model))
     store = read.open_store(path)
     reader = learner.bind(store, {"presence": 0})
     rows = slice(0, 40)
