@@ -66,20 +66,22 @@ def _score(
     predicted, true = (np.concatenate(part) for part in zip(*fractions, strict=True))
     per_type, mean, flat = metrics.score_fractions(predicted, true)
     skill = np.stack([scores.skill_by_gene() for scores in profiles])
+    summaries = [scores.summary() for scores in profiles]
     by_type = {
         name: {
             **{key: _number(values[index]) for key, values in per_type.items()},
-            "skill": _number(metrics.mean_of(skill[index])),
-            "r": _number(metrics.median_of(profiles[index].correlation_by_gene())),
+            "skill": _number(summaries[index]["skill"]),
+            "r": _number(summaries[index]["median_r"]),
         }
         for index, name in enumerate(learner.card.labels["cell_type"])
     }
     target = learner.card.facts["target"]
     headline = {f"{key} of {target}, mean of types": _number(mean[key]) for key in HEADLINE}
     headline |= {f"{key} of {target}, flattened": _number(flat[key]) for key in HEADLINE}
-    headline["skill of profiles, mean of types"] = _number(metrics.mean_of(skill))
-    summary = {"n_samples": split.n_rows, "by_type": by_type, "mean": headline}
-    return summary, skill.astype(np.float32)
+    overall = metrics.mean_of(np.array([summary["skill"] for summary in summaries]))
+    headline["skill of profiles, mean of types"] = _number(overall)
+    judged = {"n_samples": split.n_rows, "by_type": by_type, "mean": headline}
+    return judged, skill.astype(np.float32)
 
 
 def _number(value: float) -> float | None:
