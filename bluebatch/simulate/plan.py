@@ -145,7 +145,9 @@ def _rank(
                 place[own] = np.arange(len(own))
             chosen = np.flatnonzero(place < settings.max_cells)
             counts, codes = counts[chosen], codes[chosen]
-        tables.append(markers.rank_genes(counts, codes, cells.n_types))
+        tables.append(
+            markers.rank_genes(counts, codes, cells.n_types, correct_ties=settings.correct_ties)
+        )
     stacked = [np.stack(parts).astype(np.float32) for parts in zip(*tables, strict=True)]
     return dict(zip(MARKERS, stacked, strict=True))
 

@@ -17,7 +17,7 @@ import zarr
 from bluebatch.run import partition, progress
 from bluebatch.simulate import blocks, settings
 from bluebatch.simulate.plan import MARKERS, Plan, prepare
-from bluebatch.store import schema, write
+from bluebatch.store import outputs, schema, write
 
 SimulationSettings = settings.SimulationSettings
 Settings = settings.Settings
@@ -111,6 +111,7 @@ def run(
         What was made.
     """
     stopwatch = partition.timer()
+    outputs.check(out, [*references, options.genes], overwrite=options.overwrite)
     plan = prepare(references, settings, options)
     made_from = plan.attributes["references"]
     job = partition.open_job(

@@ -33,10 +33,11 @@ def logged(counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.asarray(np.log1p(counts / counts.sum(axis=1, keepdims=True) * 1e4))
 
 
-def test_rank_genes__p_is_that_of_scipy(
+def test_rank_genes__p_corrected_for_ties_is_that_of_scipy(
     counts: npt.NDArray[np.float64], cell_type: npt.NDArray[np.int64]
 ) -> None:
-    found = markers.rank_genes(scipy.sparse.csr_matrix(counts), cell_type, N_TYPES)
+    sparse = scipy.sparse.csr_matrix(counts)
+    found = markers.rank_genes(sparse, cell_type, N_TYPES, correct_ties=True)
     values = logged(counts)
     for code in range(N_TYPES):
         inside, outside = values[cell_type == code], values[cell_type != code]
@@ -49,16 +50,18 @@ def test_rank_genes__p_is_that_of_scipy(
 
 # scanpy itself builds its frames gene by gene, and says so.
 @pytest.mark.filterwarnings("ignore")
-def test_rank_genes__fold_change_is_that_of_scanpy(
-    counts: npt.NDArray[np.float64], cell_type: npt.NDArray[np.int64]
+@pytest.mark.parametrize("correct_ties", [False, True])
+def test_rank_genes__fold_change_and_p_are_those_of_scanpy(
+    counts: npt.NDArray[np.float64], cell_type: npt.NDArray[np.int64], correct_ties: bool
 ) -> None:
-    found = markers.rank_genes(scipy.sparse.csr_matrix(counts), cell_type, N_TYPES)
+    sparse = scipy.sparse.csr_matrix(counts)
+    found = markers.rank_genes(sparse, cell_type, N_TYPES, correct_ties=correct_ties)
     obs = pd.DataFrame({"kind": pd.Categorical(cell_type.astype(str))}).set_index(
         pd.Index([f"c{i}" for i in range(N_CELLS)])
     )
     cells = anndata.AnnData(logged(counts), obs=obs)
     cells.var_names = [str(gene) for gene in range(N_GENES)]
-    scanpy.tl.rank_genes_groups(cells, "kind", method="wilcoxon", tie_correct=True)
+    scanpy.tl.rank_genes_groups(cells, "kind", method="wilcoxon", tie_correct=correct_ties)
     for code in range(N_TYPES):
         table = scanpy.get.rank_genes_groups_df(cells, str(code)).set_index("names")
         table = table.loc[list(cells.var_names)]
