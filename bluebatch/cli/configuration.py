@@ -16,7 +16,11 @@ def config_group() -> None:
 @options.output_options
 def show_command(name: str) -> None:
     """Print the resolved settings of NAME: a name that ships with bluebatch, or a .toml file."""
-    click.echo(config.show(config.load(name)), nl=False)
+    settings = config.load(name)
+    if options.as_json():
+        click.echo(settings.model_dump_json())
+    else:
+        click.echo(config.show(settings), nl=False)
 
 
 @config_group.command("check")

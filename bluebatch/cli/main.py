@@ -29,8 +29,6 @@ COMMANDS = {
 }
 RESUME = "run the same command again to go on where it stopped"
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
-# What the operating system says of a path that the user gave.
-ABOUT_A_PATH = (PermissionError, NotADirectoryError, IsADirectoryError)
 
 _log = logging.getLogger(__name__)
 
@@ -110,7 +108,7 @@ def _of_the_system(error: OSError) -> _Told | None:
     path = error.filename or "the output"
     if error.errno in DISK_FULL:
         return _ToldIncomplete(f"{path}: no space left on the disk. Make room, then {RESUME}.")
-    if isinstance(error, ABOUT_A_PATH) and error.filename:
+    if error.filename and error.strerror:
         return _Told(f"{path}: {error.strerror}. Give a path that can be read or written.")
     return None
 

@@ -12,7 +12,8 @@ from bluebatch.run import progress
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-PATH = click.Path(path_type=pathlib.Path)
+# What cannot be read is told by whoever reads it, like any other bad input.
+PATH = click.Path(path_type=pathlib.Path, readable=False)
 # Remembered on the root context, so that `bluebatch --json infer` and `bluebatch infer --json`
 # are one.
 JSON = "bluebatch.json"
@@ -30,9 +31,14 @@ class Summary(Protocol):
         """Write it for programs: JSON values."""
 
 
+def as_json() -> bool:
+    """Tell whether ``--json`` was given."""
+    return bool(click.get_current_context().find_root().meta.get(JSON))
+
+
 def tell(summary: Summary) -> None:
     """Print a summary on stdout: text, or JSON with ``--json``."""
-    if click.get_current_context().find_root().meta.get(JSON):
+    if as_json():
         click.echo(json.dumps(summary.as_dict(), default=str))
     else:
         click.echo(summary.as_text())

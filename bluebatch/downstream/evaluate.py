@@ -13,7 +13,7 @@ from bluebatch import errors
 from bluebatch.downstream import comparison, evaluation_figure, figures, truth, yardsticks
 from bluebatch.downstream.report import Evaluation
 from bluebatch.expression import metrics, mixture
-from bluebatch.store import model_folder, read, write
+from bluebatch.store import model_folder, outputs, read
 
 Array = npt.NDArray[Any]
 JSON_FILE = "evaluation.json"
@@ -264,9 +264,6 @@ def _json_values(options: Options) -> dict[str, Any]:
 
 
 def _write(folder: pathlib.Path, evaluation: Evaluation, fractions: dict[str, Array]) -> None:
-    with write.room_on_disk(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary = folder / f".{JSON_FILE}.tmp"
+    with outputs.whole_file(folder / JSON_FILE) as temporary:
         temporary.write_text(json.dumps(evaluation.as_dict(), indent=1) + "\n")
-        temporary.rename(folder / JSON_FILE)
-        figures.save(evaluation_figure.draw(evaluation, fractions), folder / FIGURE_FILE)
+    figures.save(evaluation_figure.draw(evaluation, fractions), folder / FIGURE_FILE)

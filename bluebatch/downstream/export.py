@@ -1,11 +1,9 @@
 """A part of a results store as one file that other programs read, written block by block."""
 
-import contextlib
 import dataclasses
 import json
-import os
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib import metadata
 from typing import Any, Literal
 
@@ -15,7 +13,7 @@ import numpy.typing as npt
 from bluebatch import errors
 from bluebatch.downstream import writers
 from bluebatch.run import progress
-from bluebatch.store import read, schema, write
+from bluebatch.store import outputs, read, schema
 
 Array = npt.NDArray[Any]
 What = Literal["profile", "proportion", "rna_fraction"]
@@ -130,8 +128,7 @@ def run(
         store.labels["sample"], columns, _provenance(store, options, what), options.what
     )
     with (
-        write.room_on_disk(out),
-        _whole_or_nothing(out) as temporary,
+        outputs.whole_file(out) as temporary,
         progress.bar("export", total=store.n_rows, unit="samples") as step,
         begin(temporary, table) as write_block,
     ):
@@ -196,7 +193,8 @@ def _profile_part(
 
     def read_block(rows: slice) -> Array:
         # One cell type is one chunk of each row of chunks: nothing else is read.
-        values: Array = array[rows, index, :]
+        with read.damaged_chunks(store.path, "profile"):
+            values: Array = array[rows, index, :]
         return values[:, columns].astype(np.float32)
 
     return f"profiles of {options.cell_type}", list(wanted), read_block
@@ -230,14 +228,3 @@ def _provenance(store: read.Store, options: Options, what: str) -> dict[str, str
         "source_attributes": json.dumps(store.attributes, default=str),
         "bluebatch_version": metadata.version("bluebatch"),
     }
-
-
-@contextlib.contextmanager
-def _whole_or_nothing(out: pathlib.Path) -> Iterator[pathlib.Path]:
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        temporary.replace(out)
-    finally:
-        temporary.unlink(missing_ok=True)

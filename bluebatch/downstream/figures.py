@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from bluebatch.store import write
+from bluebatch.store import outputs
 
 # Okabe and Ito's palette: told apart by colour-blind readers too.
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
@@ -62,10 +62,8 @@ def save(figure: Figure, path: str | pathlib.Path, dots_per_inch: int = 150) -> 
     buffer = io.BytesIO()
     with mpl.rc_context(STYLE):
         figure.savefig(buffer, format="png", dpi=dots_per_inch, facecolor="white")
-    temporary = path.with_name(f".{path.name}.tmp")
-    with write.room_on_disk(path):
+    with outputs.whole_file(path) as temporary:
         temporary.write_bytes(buffer.getvalue())
-        temporary.rename(path)
 
 
 def draw_diagonal(axes: Axes, largest: float) -> None:

@@ -6,7 +6,6 @@ epochs is all the random state there is.
 
 import dataclasses
 import json
-import os
 import pathlib
 from typing import Any
 
@@ -15,7 +14,7 @@ import safetensors.torch
 import torch
 
 from bluebatch import errors
-from bluebatch.store import write
+from bluebatch.store import outputs
 
 FOLDER = "checkpoint"
 FILE = "state.safetensors"
@@ -169,20 +168,8 @@ def save_tensors(
         Written into the file's header.
     """
     plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    temporary = file.with_suffix(f".{os.getpid()}.tmp")
-    with write.room_on_disk(file):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.touch()
-            mode = temporary.stat().st_mode
-            safetensors.torch.save_file(plain, temporary, metadata=facts)
-            # safetensors leaves files to their owner alone; a model is as readable as any file.
-            temporary.chmod(mode)
-            with temporary.open("rb") as handle:
-                os.fsync(handle.fileno())
-            temporary.rename(file)
-        finally:
-            temporary.unlink(missing_ok=True)
+    with outputs.whole_file(file) as temporary:
+        safetensors.torch.save_file(plain, temporary, metadata=facts)
 
 
 def _load_moments(optimiser: torch.optim.Optimizer, flat: dict[str, torch.Tensor]) -> None:

@@ -13,7 +13,7 @@ import torch
 
 from bluebatch.engine import kinds, pipeline, precision, predict, task
 from bluebatch.run import partition
-from bluebatch.store import read, schema, write
+from bluebatch.store import outputs, read, schema, write
 
 PROBE_ROWS = 128
 
@@ -173,6 +173,7 @@ def run(
     settings, options = settings or InferenceSettings(), options or Options()
     if options.precision:
         settings = settings.model_copy(update={"precision": options.precision})
+    outputs.check(out, [cohort, model], overwrite=options.overwrite)
     ready = _prepare(cohort, model, settings, options)
     block_rows, partition_rows = pipeline.row_steps(ready.result.spec, settings.micro_batch)
     plan = partition.Plan(

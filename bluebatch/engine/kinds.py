@@ -17,13 +17,15 @@ from bluebatch.store import model_folder
 KINDS: dict[str, type[task.Task]] = {"unmix": unmix.Task}
 
 
-def find(kind: str) -> type[task.Task]:
+def find(kind: str, where: object = "[model] kind") -> type[task.Task]:
     """Look the task of a kind of model up.
 
     Parameters
     ----------
     kind : str
         ``[model] kind`` of a configuration, or ``kind`` of a model's card.
+    where : object
+        For the message.
 
     Returns
     -------
@@ -39,7 +41,7 @@ def find(kind: str) -> type[task.Task]:
         return KINDS[kind]
     except KeyError:
         raise errors.ForeignStoreError(
-            f"model: is of kind {kind!r}, needed: {' or '.join(KINDS)}. "
+            f"{where}: is of kind {kind!r}, needed: {' or '.join(KINDS)}. "
             "Use the version of bluebatch that made it."
         ) from None
 
@@ -65,7 +67,15 @@ def load(folder: str | pathlib.Path) -> task.Task:
         If the folder is broken, or of a kind or format version that is not known.
     """
     card = model_folder.read_card(folder)
-    return find(card.kind)(card, model_folder.read_arrays(folder))
+    kind, arrays = find(card.kind, folder), model_folder.read_arrays(folder)
+    try:
+        return kind(card, arrays)
+    except (KeyError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise errors.ForeignStoreError(
+            f"{folder}: lacks what a model of kind {card.kind!r} has ({reason}). "
+            "Copy or train the model again."
+        ) from error
 
 
 def load_networks(trained: task.Task, folder: str | pathlib.Path) -> list[contract.Model]:
@@ -97,7 +107,7 @@ def load_networks(trained: task.Task, folder: str | pathlib.Path) -> list[contra
         except (OSError, RuntimeError, safetensors.SafetensorError) as error:
             reason = str(error).splitlines()[0]
             raise errors.ForeignStoreError(
-                f"{file}: are no weights of this model ({reason}). Train the model again."
+                f"{file}: are no weights of this model ({reason}). Copy or train the model again."
             ) from error
         networks.append(network.eval())
     return networks

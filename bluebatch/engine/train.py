@@ -23,7 +23,7 @@ from bluebatch.engine import (
     unmix,
 )
 from bluebatch.run import partition
-from bluebatch.store import model_folder, read, write
+from bluebatch.store import model_folder, outputs, read, write
 
 TrainingSettings = optimise.TrainingSettings
 Options = task.Options
@@ -139,6 +139,8 @@ def run(
     seconds = partition.timer()
     precision.set_up(precision.pick_device(options.device), options.threads)
     kind = kinds.find(settings.model.kind)
+    inputs = [store, options.cohort, options.genes, options.mrna_content]
+    outputs.check(out, inputs, overwrite=options.overwrite)
     opened = read.open_store(store, *kind.learns_from)
     plan = make_plan(opened, settings, options)
     folder = pathlib.Path(out)

@@ -8,8 +8,7 @@ import numpy.typing as npt
 import pydantic
 import torch
 
-from bluebatch import errors
-from bluebatch.engine import stream, task, unmix_scores, unmixing
+from bluebatch.engine import stream, task, unmix_panel, unmix_scores, unmixing
 from bluebatch.expression import baselines, metrics, normalise
 from bluebatch.expression import mrna as mrna_content
 from bluebatch.expression import panel as gene_panel
@@ -18,6 +17,7 @@ from bluebatch.models import unmix as unmixer
 from bluebatch.store import genes, model_folder, read
 
 KIND = "unmix"
+AXES = ("input_gene", "gene", "cell_type", "library_gene")
 LARGEST_FRACTION_SHIFT = 2e-3
 SMALLEST_CORRELATION = 0.999
 
@@ -72,6 +72,9 @@ class Task(task.Task):
 
     def __init__(self, card: model_folder.Card, arrays: task.Arrays) -> None:
         super().__init__(card, arrays)
+        lacking = [axis for axis in AXES if axis not in card.labels]
+        if lacking:
+            raise KeyError(f"labels of {', '.join(lacking)}")
         sections = {name: card.settings[name] for name in Settings.model_fields}
         self.settings = Settings.model_validate(sections)
 
@@ -100,7 +103,7 @@ class Task(task.Task):
         errors.ForeignStoreError
             If the store has no marker table.
         """
-        chosen = _choose_panel(store, settings.panel, options)
+        chosen = unmix_panel.choose(store, settings.panel, options)
         facts: dict[str, Any] = {"markers": chosen.markers, "target": settings.mrna.target}
         if options.mrna_content is not None:
             facts["mrna_content"] = mrna_content.read_table(options.mrna_content)
@@ -317,29 +320,3 @@ class _Blocks:
                 "proportion": self._store.read("proportion", rows)[kept],
                 "rna_fraction": self._store.read("rna_fraction", rows)[kept],
             }
-
-
-def _choose_panel(
-    store: read.Store, settings: gene_panel.PanelSettings, options: task.Options
-) -> gene_panel.GenePanel:
-    if not store.has("marker_log_fold_change") or not store.has("marker_adjusted_p"):
-        raise errors.ForeignStoreError(
-            f"{store.path}: has no marker table, needed to choose the panel. "
-            "Make it with `bluebatch simulate` and a training fraction above 0."
-        )
-    measured = None
-    if options.cohort is not None:
-        cohort = read.open_store(options.cohort, "cohort", "pseudobulk")
-        found = genes.match(store.labels["gene"], cohort.labels["gene"])
-        pairs = zip(store.labels["gene"], found.index, strict=True)
-        measured = {name for name, index in pairs if index >= 0}
-    interest = gene_panel.read_genes(options.genes) if options.genes is not None else []
-    table = gene_panel.MarkerTable(
-        store.labels["gene"],
-        store.labels["cell_type"],
-        store.read("marker_log_fold_change"),
-        store.read("marker_adjusted_p"),
-    )
-    return gene_panel.choose(
-        table, store.labels["profile_gene"], settings, measured=measured, interest=interest
-    )

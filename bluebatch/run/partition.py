@@ -20,7 +20,7 @@ import pydantic
 import zarr
 
 from bluebatch import errors
-from bluebatch.store import write
+from bluebatch.store import outputs, write
 
 PARTITION_ROWS = 1024
 PLAN_FILE = "plan.json"
@@ -145,7 +145,7 @@ class Job:
             "seconds": round(seconds, 3),
             "versions": versions(),
         }
-        _write_atomically(self.folder / f"p{partition.number}.json", marker)
+        _write_json(self.folder / f"p{partition.number}.json", marker)
 
     def finalise(self, attributes: dict[str, Any] | None = None) -> None:
         """Complete the store once every partition is marked.
@@ -185,14 +185,14 @@ class Job:
         chunks: dict[str, list[int | str]] = {}
         folders = set()
         for file in self._chunks(partition):
-            _flush(file)
+            outputs.flush(file)
             folders.add(file.parent)
             size = file.stat().st_size
             with file.open("rb") as handle:
                 handle.seek(-min(4, size), os.SEEK_END)
                 chunks[file.relative_to(self.path).as_posix()] = [size, handle.read().hex()]
         for folder in folders:
-            _flush(folder)
+            outputs.flush(folder)
         return chunks
 
     def _chunks(self, partition: Partition) -> Iterator[pathlib.Path]:
@@ -255,9 +255,9 @@ def open_job(
         # The plan comes first and the note that all was created last: a run that is killed in
         # between leaves what the next one knows for its own.
         content = {"run_id": plan.run_id, **plan.model_dump(mode="json")}
-        _write_atomically(folder / PLAN_FILE, content)
+        _write_json(folder / PLAN_FILE, content)
         create()
-        _write_atomically(folder / CREATED_FILE, {"run_id": plan.run_id})
+        _write_json(folder / CREATED_FILE, {"run_id": plan.run_id})
     return Job(path, plan, "new")
 
 
@@ -314,20 +314,6 @@ def _refuse_changed(path: pathlib.Path, plan: Plan, folder: pathlib.Path) -> Non
     )
 
 
-def _write_atomically(file: pathlib.Path, content: dict[str, Any]) -> None:
-    temporary = file.with_suffix(f".{os.getpid()}.tmp")
-    with write.room_on_disk(file):
-        with temporary.open("w") as handle:
-            json.dump(content, handle, indent=1)
-            handle.flush()
-            os.fsync(handle.fileno())
-        temporary.rename(file)
-        _flush(file.parent)
-
-
-def _flush(path: pathlib.Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _write_json(file: pathlib.Path, content: dict[str, Any]) -> None:
+    with outputs.whole_file(file) as temporary:
+        temporary.write_text(json.dumps(content, indent=1))

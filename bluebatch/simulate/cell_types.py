@@ -1,6 +1,7 @@
 """Which labels of the references become cell types: kept, dropped, merged, or too few."""
 
 import dataclasses
+import logging
 import pathlib
 from collections.abc import Sequence
 
@@ -12,6 +13,8 @@ from bluebatch import errors
 
 NO_TYPE = {"", "unknown", "nan", "none", "na", "n/a", "unassigned"}
 MIN_TYPES = 2
+
+_log = logging.getLogger(__name__)
 
 Labels = npt.NDArray[np.object_]
 
@@ -100,9 +103,12 @@ def choose(labels: Sequence[Labels], settings: CellTypeSettings, places: Sequenc
             names.append(name)
         _note_absences(name, numbers, enough, settings, places, notes)
     if len(names) < MIN_TYPES:
+        most = {name: max(each.get(name, 0) for each in numbers) for name in found}
+        listed = ", ".join(f"{name} {n:,}" for name, n in most.items()) or "none"
         raise errors.TooFewCellsError(
             f"{', '.join(places)}: {len(names)} cell types with at least {settings.min_cells} "
-            f"cells, needed: {MIN_TYPES}. Check --cell-type-key, --keep-types and --drop-types."
+            f"cells (found: {listed}), needed: {MIN_TYPES}. "
+            "Check --cell-type-key, --keep-types and --drop-types."
         )
     return Choice(names, [_encode(each, names, settings.min_cells) for each in merged], notes)
 
@@ -141,9 +147,12 @@ def _merge(
         target[label] = name
     if left_out:
         notes.append(f"{pathlib.Path(place).name}: left out: {', '.join(left_out)}.")
-    used = sorted({f"{old} as {new}" for old, new in target.items() if new not in ("", old)})
+    used = [(old, new) for old, new in target.items() if new not in ("", old)]
     if used:
-        notes.append(f"{pathlib.Path(place).name}: taken: {', '.join(used)}.")
+        into = ", ".join(sorted({new for _, new in used}))
+        notes.append(f"{pathlib.Path(place).name}: {len(used)} labels merged into {into}.")
+        for old, new in used:
+            _log.debug("%s: %s is taken as %s", place, old, new)
     names, position = np.unique(labels.astype(str), return_inverse=True)
     return np.array([target[str(name)] for name in names], dtype=object)[position]
 

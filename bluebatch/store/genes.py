@@ -156,9 +156,10 @@ def read_pairs(path: str | pathlib.Path) -> dict[str, str]:
         frame = pd.read_csv(
             path, sep=None, engine="python", header=None, dtype=str, keep_default_na=False
         )
-    if frame.shape[1] != 2:
+    n_columns = int(frame.notna().sum(axis=1).min()) if frame.shape[1] == 2 else frame.shape[1]
+    if n_columns != 2:
         raise errors.InputFileError(
-            f"{path}: has {frame.shape[1]} columns, needed: 2 (from, to). "
+            f"{path}: has {n_columns} columns, needed: 2 (from, to). "
             "Give a csv or tsv with these columns alone."
         )
     pairs: dict[str, str] = {}

@@ -20,6 +20,7 @@ from bluebatch.store import (
     genes,
     lengths,
     orientation,
+    outputs,
     sources,
     spill,
     tables,
@@ -119,8 +120,8 @@ def run(
         If the disk is full.
     """
     source, out, options = pathlib.Path(source), pathlib.Path(out), options or IngestOptions()
-    if source.resolve() == out.resolve():
-        raise errors.OutputExistsError(f"{out}: is the source itself. Choose another --out.")
+    inputs = [source, options.gene_map, options.gene_lengths, options.sheet]
+    outputs.check(out, inputs, overwrite=options.overwrite)
     table = sources.open_source(
         source,
         unit=options.unit,

@@ -116,7 +116,7 @@ def inspect(path: str | pathlib.Path) -> Inspection:
         return _inspect_model(path)
     try:
         group = zarr.open_group(str(path), mode="r")
-    except (OSError, ValueError, KeyError) as error:
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError) as error:
         raise errors.ForeignStoreError(
             f"{path}: is neither a Zarr store nor a model folder. "
             "Give what a bluebatch command wrote."

@@ -11,7 +11,7 @@ import safetensors
 import safetensors.numpy
 
 from bluebatch import errors
-from bluebatch.store import write
+from bluebatch.store import outputs
 
 FORMAT_VERSION = 1
 CARD_FILE = "model.json"
@@ -72,13 +72,11 @@ def write_card(folder: str | pathlib.Path, card: Card, arrays: dict[str, npt.NDA
         Arrays that go with it: anchors, skill, baselines.
     """
     folder = pathlib.Path(folder)
-    with write.room_on_disk(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-        safetensors.numpy.save_file(contiguous, folder / ARRAYS_FILE)
-        temporary = folder / (CARD_FILE + ".tmp")
+    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    with outputs.whole_file(folder / ARRAYS_FILE) as temporary:
+        safetensors.numpy.save_file(contiguous, temporary)
+    with outputs.whole_file(folder / CARD_FILE) as temporary:
         temporary.write_text(json.dumps(card.model_dump(), indent=1) + "\n")
-        temporary.rename(folder / CARD_FILE)
 
 
 def read_card(folder: str | pathlib.Path) -> Card:
@@ -111,7 +109,9 @@ def read_card(folder: str | pathlib.Path) -> Card:
         content = json.loads(file.read_text())
         version = content.get("format_version")
     except (ValueError, AttributeError) as error:
-        raise errors.ForeignStoreError(f"{file}: is not readable JSON ({error}).") from error
+        raise errors.ForeignStoreError(
+            f"{file}: is not the JSON of a model ({error}). Copy or train the model again."
+        ) from error
     if version != FORMAT_VERSION:
         raise errors.ForeignStoreError(
             f"{file}: has format version {version}, needed: {FORMAT_VERSION}. "
@@ -149,5 +149,5 @@ def read_arrays(folder: str | pathlib.Path) -> dict[str, npt.NDArray[Any]]:
         return safetensors.numpy.load_file(file)
     except (OSError, safetensors.SafetensorError) as error:
         raise errors.ForeignStoreError(
-            f"{file}: cannot be read ({error}). Train the model again."
+            f"{file}: cannot be read ({error}). Copy or train the model again."
         ) from error

@@ -3,8 +3,11 @@
 import dataclasses
 import hashlib
 import json
+import os
 import pathlib
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -77,14 +80,20 @@ class Store:
         -------
         np.ndarray, shape (rows, ...)
             Text as an array of ``str`` objects.
+
+        Raises
+        ------
+        errors.ForeignStoreError
+            If a chunk does not match its checksum.
         """
         array = self.group[name]
         if not isinstance(array, zarr.Array):
             raise TypeError(f"{name} is not an array")
-        if rows is None or isinstance(rows, slice):
-            values = np.asarray(array[slice(None) if rows is None else rows])
-        else:
-            values = np.asarray(array.get_orthogonal_selection((rows,)))
+        with damaged_chunks(self.path, name):
+            if rows is None or isinstance(rows, slice):
+                values = np.asarray(array[slice(None) if rows is None else rows])
+            else:
+                values = np.asarray(array.get_orthogonal_selection((rows,)))
         return values.astype(object) if self.spec.array(name).dtype == "str" else values
 
 
@@ -136,11 +145,45 @@ def open_store(path: str | pathlib.Path, *kinds: str, complete: bool = True) -> 
         )
     spec = schema.SPECS[kind]
     _check_arrays(path, group, spec)
+    if complete and "bluebatch_version" in attributes:
+        _check_chunks(path, group)
     axes = dict.fromkeys(
         axis for array in spec.arrays if array.name in group for axis in array.dims
     )
     labels = {axis: [str(label) for label in np.asarray(group[axis][:])] for axis in axes}  # type: ignore[index]
     return Store(str(path), spec, group, labels)
+
+
+@contextmanager
+def damaged_chunks(path: object, name: str) -> Iterator[None]:
+    """Turn what codecs raise on a damaged chunk into an error that says so.
+
+    Parameters
+    ----------
+    path : object
+        The store, for the message.
+    name : str
+        Array that is being read.
+
+    Yields
+    ------
+    None
+        Nothing.
+
+    Raises
+    ------
+    errors.ForeignStoreError
+        If a chunk is torn or does not match its checksum.
+    """
+    try:
+        yield
+    except (ValueError, RuntimeError) as error:
+        if isinstance(error, errors.BluebatchError):
+            raise
+        raise errors.ForeignStoreError(
+            f"{path}: {name!r} holds a damaged chunk ({str(error).split('.')[0]}). "
+            "Copy the store or make it again."
+        ) from error
 
 
 def digest(path: str | pathlib.Path) -> str:
@@ -230,4 +273,16 @@ def _check_arrays(path: str | pathlib.Path, group: zarr.Group, spec: schema.Stor
             raise errors.ForeignStoreError(
                 f"{path}: {declared.name!r} is {array.dtype}, needed: "  # type: ignore[union-attr]
                 f"{' or '.join(accepted)}. Make it again."
+            )
+
+
+def _check_chunks(path: str | pathlib.Path, group: zarr.Group) -> None:
+    # We write every chunk, even one of gaps alone: a lost one would be read as gaps or zeros.
+    for name, array in group.arrays():
+        folder = pathlib.Path(path) / name / "c"
+        n_found = sum(len(files) for _, _, files in os.walk(folder))
+        if n_found < array.nchunks:
+            raise errors.ForeignStoreError(
+                f"{path}: {name!r} has {n_found:,} of its {array.nchunks:,} chunks. "
+                "Copy the store or make it again."
             )

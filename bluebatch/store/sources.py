@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import pathlib
 
 from bluebatch import errors
@@ -49,8 +50,9 @@ def open_source(
     errors.InputFileError
         If it is none of these.
     """
-    if not source.exists():
-        raise errors.MissingInputError(f"{source}: nothing is there. Check the path.")
+    _require(source)
+    if sheet is not None:
+        _require(sheet)
     if source.is_dir():
         if (source / "zarr.json").is_file():
             return containers.open_pseudobulk(source, split)
@@ -99,6 +101,15 @@ def digest(source: pathlib.Path, sheet: pathlib.Path | None = None) -> str:
         if sheet_file is not None and sheet_file.is_file():
             parts.append([sheet_file.name, files.file_digest(sheet_file)])
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _require(path: pathlib.Path) -> None:
+    if not path.exists():
+        raise errors.MissingInputError(f"{path}: nothing is there. Check the path.")
+    if not os.access(path, os.R_OK):
+        raise errors.InputFileError(
+            f"{path}: cannot be read (permission denied). Ask its owner for permission."
+        )
 
 
 def _suffix(source: pathlib.Path) -> str:

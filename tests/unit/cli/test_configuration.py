@@ -16,7 +16,7 @@ def run(*arguments: str) -> click.testing.Result:
 def test_show__prints_toml_of_the_resolved_settings() -> None:
     result = run("show", "pbmc")
     assert result.exit_code == 0
-    assert tomllib.loads(result.stdout)["cell_types"]["keep"][0] == "B"
+    assert tomllib.loads(result.stdout)["cell_types"]["merge"]["Mono"]
     assert config.Config.model_validate(tomllib.loads(result.stdout)) == config.load("pbmc")
 
 

@@ -280,7 +280,7 @@ def test_run__refuses_a_model_without_baselines(
     model = stores.write_model(tmp_path / "model", stores.draw(40, 1))
     (model / "arrays.safetensors").write_bytes(b"")
     options = evaluate.Options(model=model)
-    with pytest.raises(errors.ForeignStoreError, match="Train the model again"):
+    with pytest.raises(errors.ForeignStoreError, match="train the model again"):
         evaluate.run(folder / "results.zarr", folder / "truth.zarr", tmp_path, options)
 
 

@@ -23,7 +23,7 @@ def test_draw_proportions__rows_sum_to_one() -> None:
 
 def test_draw_proportions__half_the_samples_lack_one_to_three_of_six_types() -> None:
     drawn = proportions.draw_proportions(
-        rng(), np.ones((N, 6), bool), proportions.ProportionSettings()
+        rng(), np.ones((N, 6), bool), proportions.ProportionSettings(absent_share=0.5)
     )
     n_absent = (drawn == 0).sum(axis=1)
     # Four standard deviations of a share of one half.

@@ -283,14 +283,12 @@ def test_run__the_same_again_is_already_complete(tmp_path: pathlib.Path) -> None
 
 def test_run__something_else_at_the_output_path(tmp_path: pathlib.Path) -> None:
     table, out = save(COUNTS, tmp_path / "a.csv"), tmp_path / "c.zarr"
-    out.mkdir()
-    (out / "thesis.txt").write_text("x")
+    zarr.create_group(str(out))
     with pytest.raises(errors.OutputExistsError, match="--overwrite"):
         ingest.run(table, out)
-    assert (out / "thesis.txt").exists()
     with pytest.raises(errors.BluebatchError):  # a bad source destroys nothing
         ingest.run(table, out, ingest.IngestOptions(overwrite=True, panel=["NONE"]))
-    assert (out / "thesis.txt").exists()
+    assert not zarr.open_group(str(out), mode="r").attrs
     ingest.run(table, out, ingest.IngestOptions(overwrite=True))
     with pytest.raises(errors.OutputExistsError):
         ingest.run(table, out, ingest.IngestOptions(unit="RSEM"))
@@ -301,7 +299,7 @@ def test_run__something_else_at_the_output_path(tmp_path: pathlib.Path) -> None:
 
 def test_run__the_source_is_not_written_over(tmp_path: pathlib.Path) -> None:
     table = save(COUNTS, tmp_path / "a.csv")
-    with pytest.raises(errors.OutputExistsError, match="source itself"):
+    with pytest.raises(errors.OutputExistsError, match="is, holds or lies in the input"):
         ingest.run(table, table, ingest.IngestOptions(overwrite=True))
 
 
@@ -361,6 +359,9 @@ def pseudobulk(path: pathlib.Path) -> pathlib.Path:
     group = write.create(path, schema.PSEUDOBULK, labels, {"unit": "counts"}, leave_out=optional)
     write.write_whole(group, "expression", [[1, 2], [3, 4], [5, 6]])
     write.write_whole(group, "split", np.array(["train", "test", "test"], dtype=object))
+    write.write_whole(group, "source", np.array(["r", "r", "r"], dtype=object))
+    for name in ("library_size", "n_cells", "proportion", "rna_fraction", "profile"):
+        write.write_whole(group, name, 0)
     write.complete(group)
     return path
 
