@@ -99,7 +99,7 @@ def write(group: zarr.Group, name: str, rows: slice, values: npt.ArrayLike) -> N
     step = array.chunks[0]
     if rows.start % step or (rows.stop % step and rows.stop != array.shape[0]):
         raise ValueError(f"{name}: rows {rows.start}-{rows.stop} share a chunk of {step}")
-    with room_on_disk(group.store_path):
+    with room_on_disk(_place(group)):
         array[rows] = np.asarray(values)
 
 
@@ -118,7 +118,7 @@ def write_whole(group: zarr.Group, name: str, values: npt.ArrayLike) -> None:
     array = group[name]
     if not isinstance(array, zarr.Array):
         raise TypeError(f"{name} is not an array")
-    with room_on_disk(group.store_path):
+    with room_on_disk(_place(group)):
         array[...] = np.asarray(values)
 
 
@@ -132,7 +132,7 @@ def complete(group: zarr.Group, attributes: Mapping[str, Any] | None = None) -> 
     attributes : mapping, optional
         Root attributes known only at the end.
     """
-    with room_on_disk(group.store_path), warnings.catch_warnings():
+    with room_on_disk(_place(group)), warnings.catch_warnings():
         # Consolidated metadata is not yet in the Zarr v3 specification; xarray reads it all the
         # same, and without it would warn each user at each opening.
         warnings.filterwarnings("ignore", message="Consolidated metadata")
@@ -203,6 +203,10 @@ def room_on_disk(where: object) -> Iterator[None]:
                 "and run the same command again to go on."
             ) from error
         raise
+
+
+def _place(group: zarr.Group) -> str:
+    return str(group.store_path).removeprefix("file://")
 
 
 def _write_labels(group: zarr.Group, axis: str, labels: Sequence[str]) -> None:

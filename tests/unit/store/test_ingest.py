@@ -359,7 +359,8 @@ def pseudobulk(path: pathlib.Path) -> pathlib.Path:
     group = write.create(path, schema.PSEUDOBULK, labels, {"unit": "counts"}, leave_out=optional)
     write.write_whole(group, "expression", [[1, 2], [3, 4], [5, 6]])
     write.write_whole(group, "split", np.array(["train", "test", "test"], dtype=object))
-    write.write_whole(group, "source", np.array(["r", "r", "r"], dtype=object))
+    for name in ("source", "twin"):
+        write.write_whole(group, name, np.array(["r", "r", "r"], dtype=object))
     for name in ("library_size", "n_cells", "proportion", "rna_fraction", "profile"):
         write.write_whole(group, name, 0)
     write.complete(group)
