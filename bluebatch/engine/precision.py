@@ -24,6 +24,7 @@ _BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
 # From malloc.h of glibc: parameters of mallopt.
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -2, -3, -8
 _KEEP_BYTES = 2**31 - 1
+_NEVER = -1
 _TOP_PAD_BYTES = 2**26
 
 
@@ -45,7 +46,7 @@ def tune_allocator() -> bool:
     library = ctypes.CDLL(None)
     settings = {
         _M_MMAP_THRESHOLD: _KEEP_BYTES,
-        _M_TRIM_THRESHOLD: _KEEP_BYTES,
+        _M_TRIM_THRESHOLD: _NEVER,
         _M_TOP_PAD: _TOP_PAD_BYTES,
         # Threads would get heaps of 64 MB each, to which the other settings do not apply.
         _M_ARENA_MAX: 1,
