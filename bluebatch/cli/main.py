@@ -91,8 +91,7 @@ def _one_line_errors() -> Iterator[None]:
         yield
     except errors.BluebatchError as error:
         _log.debug("where it was raised", exc_info=True)
-        kind = _ToldIncomplete if isinstance(error, errors.IncompleteError) else _Told
-        raise kind(str(error)) from error
+        raise _told_of(error) from error
     except KeyboardInterrupt as error:
         _log.debug("where it stopped", exc_info=True)
         raise _Interrupted(f"interrupted: {RESUME}") from error
@@ -102,6 +101,12 @@ def _one_line_errors() -> Iterator[None]:
             raise
         _log.debug("where it was raised", exc_info=True)
         raise told from error
+
+
+def _told_of(error: errors.BluebatchError) -> _Told:
+    if isinstance(error, errors.InterruptedRunError):
+        return _Interrupted(str(error))
+    return (_ToldIncomplete if isinstance(error, errors.IncompleteError) else _Told)(str(error))
 
 
 def _of_the_system(error: OSError) -> _Told | None:

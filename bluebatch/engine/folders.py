@@ -2,6 +2,8 @@
 
 import json
 import pathlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 from bluebatch import errors
@@ -62,6 +64,42 @@ def make(folder: pathlib.Path, plan: dict[str, Any]) -> None:
     with write.room_on_disk(folder):
         marks.mkdir(parents=True)
         (marks / PLAN_FILE).write_text(json.dumps(plan, indent=1))
+
+
+@contextmanager
+def going_on(folder: pathlib.Path, options: task.Options) -> Iterator[None]:
+    """Say, where training stops early, that it goes on with ``--resume`` and not without.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Model folder being made.
+    options : task.Options
+        With ``resume``, the same command goes on as it is and nothing more is said.
+
+    Yields
+    ------
+    None
+        Nothing.
+
+    Raises
+    ------
+    errors.InterruptedRunError
+        If the run was stopped.
+    errors.DiskFullError
+        If the disk is full.
+    """
+    how = "Every finished epoch is kept: add --resume to the same command to go on."
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        if options.resume:
+            raise
+        raise errors.InterruptedRunError(f"{folder}: interrupted. {how}") from error
+    except errors.DiskFullError as error:
+        if options.resume:
+            raise
+        raise errors.DiskFullError(f"{folder}: no space left on the disk. {how}") from error
 
 
 _Found = Literal["nothing", "complete", "same", "other run", "foreign"]

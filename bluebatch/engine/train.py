@@ -134,6 +134,8 @@ def run(
         If something else, or an unfinished run, stands at ``out``.
     errors.ChangedInputError
         If an unfinished run to be resumed was of other settings or inputs.
+    errors.IncompleteError
+        If the run was stopped, or the disk is full; it can be resumed.
     """
     settings, options = settings or Settings(), options or Options()
     seconds = partition.timer()
@@ -151,8 +153,9 @@ def run(
     if state == "new":
         # Only now: what is wrong with the inputs has been told, and the old folder still stood.
         folders.make(folder, plan)
-    learner = fit_and_judge(learner, opened, folder, settings.training, options)
-    finish(folder, learner, {**plan, "trained_from": str(store)})
+    with folders.going_on(folder, options):
+        learner = fit_and_judge(learner, opened, folder, settings.training, options)
+        finish(folder, learner, {**plan, "trained_from": str(store)})
     return TrainSummary(str(out), state, learner.card, seconds())
 
 

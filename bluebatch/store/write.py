@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import safetensors
 import zarr
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
@@ -196,13 +197,20 @@ def room_on_disk(where: object) -> Iterator[None]:
     """
     try:
         yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    except (OSError, safetensors.SafetensorError) as error:
+        if _is_full(error):
             raise errors.DiskFullError(
                 f"{where}: no space left on the disk. What is finished is kept: free some space "
                 "and run the same command again to go on."
             ) from error
         raise
+
+
+def _is_full(error: Exception) -> bool:
+    full = (errno.ENOSPC, errno.EDQUOT)
+    if isinstance(error, OSError):
+        return error.errno in full
+    return any(f"(os error {number})" in str(error) for number in full)
 
 
 def _place(group: zarr.Group) -> str:
