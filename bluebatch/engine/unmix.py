@@ -1,5 +1,6 @@
 """The task of unmixing: pseudobulks in, cell-type fractions and profiles out."""
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Any, Self
 
@@ -137,6 +138,12 @@ class Task(task.Task):
         training, validation = (_Blocks(fresh, store, name) for name in ("train", "validation"))
         training.split.require_rows()
         fitted = baselines.fit(training, settings.anchor, validation)
+        references = store.attributes.get("references")
+        if references:
+            typical = composition(references, store.labels["cell_type"])
+            fitted = dataclasses.replace(fitted, composition=typical)
+        if settings.model.share_surprise:
+            arrays["surprise_variance"] = fitted.curve.least_spread().astype(np.float32)
         return cls(card, {**arrays, **fitted.arrays()})
 
     def rows(self, store: read.Store, split: str) -> npt.NDArray[np.int64]:
@@ -318,5 +325,23 @@ class _Blocks:
                 "input": baselines.standard_input(log_cpm)[kept],
                 "profile": self._learner._profile(self._store, rows)[kept],
                 "proportion": self._store.read("proportion", rows)[kept],
-                "rna_fraction": self._store.read("rna_fraction", rows)[kept],
             }
+
+
+def composition(references: list[dict[str, Any]], cell_types: list[str]) -> npt.NDArray[Any]:
+    """Pool the references' own composition: the constant that any method must beat.
+
+    Parameters
+    ----------
+    references : list of dict
+        With ``n_cells`` by cell type, as the training store's attributes name them.
+    cell_types : list of str
+        Types in order.
+
+    Returns
+    -------
+    np.ndarray, shape (cell_type,)
+        Sums to 1.
+    """
+    counts = [sum(each["n_cells"].get(name, 0) for each in references) for name in cell_types]
+    return np.asarray(np.array(counts) / sum(counts))

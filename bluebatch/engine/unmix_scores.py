@@ -55,11 +55,15 @@ def _score(
     means = baselines.Baselines.from_arrays(learner.arrays).mean
     profiles = [profile_scores.ProfileScores(mean) for mean in means]
     fractions: list[tuple[Float, Float]] = []
+    # Scored as it would be written, but for the types that are too rare to be written.
+    reader = learner.bind(store, {"presence": 0.0})
+    target = learner.card.facts["target"]
     for block in split.blocks:
         truth = learner.examples(store, block.rows)
-        found = predict({"log_cpm": truth["log_cpm"]})
+        inputs = reader.inputs(block.rows)
+        found = reader.finish(predict(inputs), inputs)
         n_cells = store.read("n_cells", block.rows)
-        fractions.append((found["fraction"][block.kept], truth["fraction"][block.kept]))
+        fractions.append((found[target][block.kept], truth["fraction"][block.kept]))
         for index, scores in enumerate(profiles):
             kept = block.kept[n_cells[block.kept, index] >= SKILL_CELLS]
             scores.add(found["profile"][kept, index], truth["profile"][kept, index])
@@ -75,7 +79,6 @@ def _score(
         }
         for index, name in enumerate(learner.card.labels["cell_type"])
     }
-    target = learner.card.facts["target"]
     headline = {f"{key} of {target}, mean of types": _number(mean[key]) for key in HEADLINE}
     headline |= {f"{key} of {target}, flattened": _number(flat[key]) for key in HEADLINE}
     overall = metrics.mean_of(np.array([summary["skill"] for summary in summaries]))

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from bluebatch import errors
 from bluebatch.engine import task
-from bluebatch.expression import mixture, mrna, normalise
+from bluebatch.expression import closed_form, mixture, mrna, normalise
 from bluebatch.store import genes, model_folder, read, schema
 
 PRESENCE = 0.01
@@ -27,7 +27,8 @@ class Knowledge:
     card : model_folder.Card
         Labels, markers, the user's factors.
     arrays : dict of str to np.ndarray
-        ``skill``, ``cell_library_size``.
+        ``skill``, ``cell_library_size``; ``surprise_variance`` (cell_type, gene) where what a
+        sample shows beyond its recombined profiles is to be shared out among them.
     mrna : mrna.MrnaSettings
         Which fraction the network predicts.
     cpm_over : str
@@ -166,6 +167,11 @@ class Reader(task.Reader):
             proportion = fraction
         absent = proportion < self._presence
         profile = predictions["profile"].astype(np.float32, copy=True)
+        variance = self._known.arrays.get("surprise_variance")
+        if variance is not None:
+            sample = self._outputs_of(inputs["log_cpm"])
+            shares = rna_fraction.astype(np.float32)
+            profile = closed_form.share_surprise(profile, variance[np.newaxis], shares, sample)
         profile[absent] = np.nan
         measured = np.isfinite(inputs["log_cpm"])
         # A sample in which nothing was measured has no composition either.
@@ -197,6 +203,13 @@ class Reader(task.Reader):
         total = np.asarray(np.nansum(squared, axis=1, dtype=np.float64))
         mean = np.divide(total, n_measured, out=np.full_like(total, np.nan), where=n_measured > 0)
         return np.asarray(np.sqrt(mean), dtype=np.float32)
+
+    def _outputs_of(self, log_cpm: Float) -> Float:
+        """Lay a sample out by output genes; NaN where one is no input or not measured."""
+        read_at, written_at = self._compared
+        laid_out = np.full((len(log_cpm), len(self._known.card.labels["gene"])), np.nan, np.float32)
+        laid_out[:, written_at] = log_cpm[:, read_at]
+        return laid_out
 
     def _find_factors(self) -> mrna.Factors:
         card = self._known.card

@@ -98,8 +98,8 @@ class Baselines:
 
     Parameters
     ----------
-    composition, rna_composition : np.ndarray, shape (cell_type,)
-        Mean proportion and RNA fraction of the training samples.
+    composition : np.ndarray, shape (cell_type,)
+        Proportions of a typical sample: the mean of the training samples, unless replaced.
     mean : np.ndarray, shape (cell_type, gene)
         Mean training profile where the type is present, log2(1 + CPM).
     mean_cpm : np.ndarray, shape (cell_type, gene)
@@ -113,7 +113,6 @@ class Baselines:
     """
 
     composition: Array
-    rna_composition: Array
     mean: Array
     mean_cpm: Array
     ridge: anchors.Anchor
@@ -185,7 +184,6 @@ class Baselines:
         curve = closed_form.Curve(**{name: found[f"curve_{name}"] for name in fields})
         return cls(
             composition=found["composition"],
-            rna_composition=found["rna_composition"],
             mean=found["mean"],
             mean_cpm=found["mean_cpm"],
             ridge=ridge,
@@ -217,7 +215,7 @@ class Baselines:
         return fractions
 
 
-_PLAIN = ("composition", "rna_composition", "mean", "mean_cpm")
+_PLAIN = ("composition", "mean", "mean_cpm")
 
 
 def fit(
@@ -265,7 +263,6 @@ def fit(
     seen = np.minimum(learnt.seen, learnt.seen[:, 1:])
     return Baselines(
         composition=learnt.proportion / max(learnt.n_samples, 1),
-        rna_composition=learnt.rna_fraction / max(learnt.n_samples, 1),
         mean=mean,
         mean_cpm=learnt.mean_cpm(),
         ridge=ridge,

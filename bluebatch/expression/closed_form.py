@@ -96,6 +96,17 @@ class Curve(NamedTuple):
         raw = variance_terms(n_cells) @ self.variance[cell_type]
         return np.asarray(np.maximum(raw, VARIANCE_FLOOR))
 
+    def least_spread(self) -> Array:
+        """Predict the variance around the anchor at as many cells as training has seen.
+
+        Returns
+        -------
+        np.ndarray, shape (cell_type, gene)
+            Square of log2(1 + CPM), at least `VARIANCE_FLOOR`.
+        """
+        most = np.asarray(self.seen)[:, 1:]
+        return np.concatenate([self.spread(cells, t) for t, cells in enumerate(most)])
+
 
 def level_terms(n_cells: Array) -> Array:
     """Lay out the terms of the expected log profile.
@@ -200,7 +211,7 @@ def share_surprise(anchors: Array, variances: Array, rna_fraction: Array, log_cp
     ----------
     anchors : np.ndarray, shape (sample, cell_type, gene)
         Expected log profiles, log2(1 + CPM).
-    variances : np.ndarray, shape (sample, cell_type, gene)
+    variances : np.ndarray, shape (sample or 1, cell_type, gene)
         Their variances.
     rna_fraction : np.ndarray, shape (sample, cell_type)
         Fraction of RNA; 0 for an absent type.

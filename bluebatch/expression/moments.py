@@ -36,8 +36,8 @@ class Moments:
         Rows in which the type is present.
     seen : np.ndarray, shape (cell_type, 2)
         Fewest and most cells of a type where it is present.
-    weight, proportion, rna_fraction : np.ndarray, shape (cell_type,)
-        Proportion where the type is present; proportion and RNA fraction over all rows.
+    weight, proportion : np.ndarray, shape (cell_type,)
+        Proportion where the type is present, and over all rows.
     n_samples : int
         All rows.
     """
@@ -49,7 +49,6 @@ class Moments:
     seen: Array
     weight: Array
     proportion: Array
-    rna_fraction: Array
     n_samples: int = 0
 
     def mean(self) -> Array:
@@ -144,7 +143,7 @@ def accumulate(
     Parameters
     ----------
     blocks : iterable of mapping
-        With ``input``, ``profile``, ``proportion`` and ``rna_fraction``.
+        With ``input``, ``profile`` and ``proportion``.
     center : np.ndarray, shape (input_gene,)
         Mean input.
     basis : np.ndarray, shape (input_gene, component)
@@ -165,7 +164,6 @@ def accumulate(
         components = (block["input"] - center) @ basis
         sums.n_samples += len(components)
         sums.proportion += block["proportion"].sum(axis=0, dtype=np.float64)
-        sums.rna_fraction += block["rna_fraction"].sum(axis=0, dtype=np.float64)
         for cell_type in range(len(sums.n_rows)):
             _add(sums, block, components, cell_type, cells)
     return _zeros(0, N_CURVE + basis.shape[1], 0) if sums is None else sums
@@ -236,7 +234,6 @@ def _zeros(n_types: int, n_terms: int, n_genes: int) -> Moments:
         seen=np.tile([np.inf, 1.0], (n_types, 1)),
         weight=np.zeros(n_types),
         proportion=np.zeros(n_types),
-        rna_fraction=np.zeros(n_types),
     )
 
 

@@ -69,6 +69,8 @@ class ModelSettings(pydantic.BaseModel):
         a few cells is biased low. At most 25, from which profiles are scored.
     profile_weight, proportion_weight : float
         Weights of the two loss terms.
+    share_surprise : bool
+        Whether what a sample shows beyond its recombined profiles is shared out among them.
     fp32_heads : bool
         Whether the last layers stay in fp32 when the rest is laid out in bf16.
     """
@@ -94,6 +96,7 @@ class ModelSettings(pydantic.BaseModel):
     min_cells: int = pydantic.Field(default=25, ge=0, le=25)
     profile_weight: float = pydantic.Field(default=1.0, ge=0)
     proportion_weight: float = pydantic.Field(default=100.0, ge=0)
+    share_surprise: bool = True
     fp32_heads: bool = False
 
     @pydantic.model_validator(mode="after")

@@ -59,7 +59,8 @@ def write_model(folder: pathlib.Path, width: int = 64) -> pathlib.Path:
         members=members,
     )
     skill = np.full((len(CELL_TYPES), 90), 0.5, np.float32)
-    model_folder.write_card(folder, card, {"skill": skill})
+    variance = np.linspace(0.05, 2, skill.size, dtype=np.float32).reshape(skill.shape)
+    model_folder.write_card(folder, card, {"skill": skill, "surprise_variance": variance})
     trained = kinds.load(folder)
     for index, member in enumerate(members):
         torch.manual_seed(index)

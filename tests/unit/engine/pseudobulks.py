@@ -76,7 +76,9 @@ def settings(**training: object) -> train.Settings:
     """Name settings under which two members train in a second or two."""
     members = (model.MemberSettings(input="zscore"), model.MemberSettings(input="rank", seed=1))
     return train.Settings(
-        model=model.ModelSettings(width=32, channels=2, depth=2, hidden=(16, 8), members=members),
+        model=model.ModelSettings(
+            width=32, channels=2, depth=2, hidden=(16, 8), members=members, share_surprise=False
+        ),
         anchor=baselines.AnchorSettings(n_components=8),
         training=train.TrainingSettings.model_validate(
             {"epochs": 3, "precision": "fp32", **training}

@@ -187,7 +187,7 @@ def test_judge__the_training_mean_has_no_skill(path: pathlib.Path, learner: unmi
     def predict(arrays: task.Arrays) -> task.Arrays:
         n = len(arrays["log_cpm"])
         return {
-            "fraction": np.repeat(fitted.rna_composition[None], n, 0).astype(np.float32),
+            "fraction": np.repeat(fitted.composition[None], n, 0).astype(np.float32),
             "profile": np.repeat(fitted.mean[None], n, 0).astype(np.float32),
         }
 
@@ -330,3 +330,32 @@ def test_finish__a_silent_sample_has_no_composition(
     for name in ("proportion", "rna_fraction", "profile", "reconstruction_error"):
         assert np.isnan(found[name][1]).all(), name
     assert found["gene_coverage"].tolist() == [1.0, 0.0]
+
+
+def test_finish__a_sample_without_surprise_keeps_its_profiles(path: pathlib.Path) -> None:
+    model = pseudobulks.settings().model.model_copy(update={"min_cells": 0, "share_surprise": True})
+    learner = pseudobulks.learn(path, changed(model=model))
+    store = read.open_store(path)
+    reader = learner.bind(store, {"presence": 0})
+    rows = slice(0, 40)
+    truth, inputs = learner.examples(store, rows), reader.inputs(rows)
+    whole = np.isfinite(truth["profile"]).all(axis=(1, 2))
+    found = reader.finish({"fraction": truth["fraction"], "profile": truth["profile"]}, inputs)
+    np.testing.assert_allclose(found["profile"][whole], truth["profile"][whole], atol=1e-4)
+    # Profiles that are all too low by one doubling are raised towards the truth, none beyond it.
+    low = np.maximum(truth["profile"] - 1, 0)
+    raised = reader.finish({"fraction": truth["fraction"], "profile": low}, inputs)["profile"]
+    assert (raised[whole] > low[whole]).all()
+    assert (raised[whole] < truth["profile"][whole] + 1e-3).all()
+
+
+def test_learn__the_constant_is_the_references_own_composition(path: pathlib.Path) -> None:
+    store = read.open_store(path)
+    fitted = baselines.Baselines.from_arrays(pseudobulks.learn(path).arrays)
+    # This store names no reference: the mean over training samples.
+    train_rows = np.flatnonzero(store.read("split") == "train")
+    expected = store.read("proportion")[train_rows].mean(axis=0)
+    np.testing.assert_allclose(fitted.composition, expected, rtol=1e-5)
+    references = [{"n_cells": {"B": 30, "Mono": 10}}, {"n_cells": {"B": 20, "CD4T": 40}}]
+    composition = unmix.composition(references, store.labels["cell_type"])
+    np.testing.assert_allclose(composition, [0.5, 0.4, 0.1])
