@@ -79,7 +79,7 @@ class Trainer:
         return rows
 
     def fit_member(self, member: int) -> list[dict[str, Any]]:
-        """Fit one member, or take it up, and write its best weights.
+        """Fit one member, or take it up, and write the weights to be kept.
 
         Parameters
         ----------
@@ -103,14 +103,22 @@ class Trainer:
             step(state.epoch * self.n_rows)
             while state.epoch < self.settings.epochs and not self._has_stalled(state):
                 row = self._epoch(network, optimiser, state, step)
-                if row["validation_loss"] < state.best_loss:
+                better = row["validation_loss"] < state.best_loss
+                if better:
                     state.best_loss, state.best_epoch = row["validation_loss"], state.epoch
+                if better or self.settings.keep == "last":
                     state.best = checkpoint.clone(network)
                 state.rows.append(row)
                 state.epoch += 1
                 checkpoint.save(saved, state, network, optimiser)
         checkpoint.save_tensors(weights, state.best)
-        _log.info("member %d: best after epoch %d", member + 1, state.best_epoch + 1)
+        _log.info(
+            "member %d: validation loss lowest after epoch %d of %d, weights kept: %s",
+            member + 1,
+            state.best_epoch + 1,
+            state.epoch,
+            self.settings.keep,
+        )
         return state.rows
 
     def _has_stalled(self, state: checkpoint.State) -> bool:

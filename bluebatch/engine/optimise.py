@@ -30,6 +30,8 @@ class TrainingSettings(pydantic.BaseModel):
         What a step multiplies the rate by.
     patience : int
         Epochs without a better validation loss after which a member stops; 0 never stops.
+    keep : {"best", "last"}
+        Which weights: those of lowest loss over the whole validation set, or the last ones.
     precision : {"auto", "fp32", "bf16"}
         Of matrix products; ``"auto"`` takes bf16 where the device has it.
     window : int
@@ -47,6 +49,7 @@ class TrainingSettings(pydantic.BaseModel):
     step_epochs: int = pydantic.Field(default=100, gt=0)
     step_factor: float = pydantic.Field(default=0.1, gt=0, le=1)
     patience: int = pydantic.Field(default=0, ge=0)
+    keep: Literal["best", "last"] = "best"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     window: int = pydantic.Field(default=64, gt=0)
 
