@@ -13,7 +13,7 @@ from bluebatch import errors
 from bluebatch.downstream import comparison, evaluation_figure, figures, truth, yardsticks
 from bluebatch.downstream.report import Evaluation
 from bluebatch.expression import metrics, mixture
-from bluebatch.store import model_folder, outputs, read
+from bluebatch.store import files, model_folder, outputs, read
 
 Array = npt.NDArray[Any]
 JSON_FILE = "evaluation.json"
@@ -209,7 +209,7 @@ def _made_from(results: str | pathlib.Path, known: truth.Truth, options: Options
     }
     if options.model is not None:
         card = pathlib.Path(options.model) / model_folder.CARD_FILE
-        digest = truth.digest_file(card) if card.is_file() else ""
+        digest = files.file_digest(card) if card.is_file() else ""
         made_from["model"] = {"path": str(options.model), "digest": digest}
     if options.cohort is not None:
         read.open_store(options.cohort, "cohort", "pseudobulk")

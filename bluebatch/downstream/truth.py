@@ -2,7 +2,6 @@
 
 import csv
 import dataclasses
-import hashlib
 import pathlib
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from bluebatch import errors
-from bluebatch.store import read
+from bluebatch.store import files, read
 
 Array = npt.NDArray[Any]
 N_NAMED = 5
@@ -160,23 +159,6 @@ def match(
     )
 
 
-def digest_file(path: str | pathlib.Path) -> str:
-    """Digest a file's content.
-
-    Parameters
-    ----------
-    path : str or pathlib.Path
-        A file.
-
-    Returns
-    -------
-    str
-        Hexadecimal SHA-256.
-    """
-    with pathlib.Path(path).open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
 def _of_split(truth: Truth, rows: Array, split: str) -> tuple[Array, list[str], list[str]]:
     """Find the rows to compare, and the samples that the results ought to hold."""
     if truth.store is None:
@@ -252,7 +234,7 @@ def _read_table(path: pathlib.Path) -> Truth:
         samples,
         [str(name) for name in table.columns if name != names],
         _fractions(path, table.drop(columns=names), samples),
-        digest_file(path),
+        files.file_digest(pathlib.Path(path)),
     )
 
 

@@ -12,7 +12,7 @@ import safetensors.torch
 from bluebatch import errors
 from bluebatch.engine import task, unmix
 from bluebatch.models import contract
-from bluebatch.store import model_folder
+from bluebatch.store import files, model_folder
 
 KINDS: dict[str, type[task.Task]] = {"unmix": unmix.Task}
 
@@ -129,7 +129,5 @@ def digest(folder: str | pathlib.Path) -> str:
     folder = pathlib.Path(folder)
     total = hashlib.sha256()
     for file in sorted([folder / model_folder.CARD_FILE, *folder.glob("*.safetensors")]):
-        with file.open("rb") as handle:
-            part = hashlib.file_digest(handle, "sha256").hexdigest()
-        total.update(f"{file.name} {part}\n".encode())
+        total.update(f"{file.name} {files.file_digest(file)}\n".encode())
     return total.hexdigest()

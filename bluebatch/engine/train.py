@@ -23,7 +23,7 @@ from bluebatch.engine import (
     unmix,
 )
 from bluebatch.run import partition
-from bluebatch.store import model_folder, outputs, read, write
+from bluebatch.store import files, model_folder, outputs, read, write
 
 TrainingSettings = optimise.TrainingSettings
 Options = task.Options
@@ -212,13 +212,13 @@ def make_plan(store: read.Store, settings: Settings, options: Options) -> dict[s
     dict
         JSON values, with their digest as ``run_id``.
     """
-    files = {"genes": options.genes, "mrna_content": options.mrna_content}
+    lists = {"genes": options.genes, "mrna_content": options.mrna_content}
     plan: dict[str, Any] = {
         "settings": settings.model_dump(mode="json"),
         "seed": options.seed,
         "store_digest": read.digest(store.path),
         "cohort_digest": read.digest(options.cohort) if options.cohort else None,
-        **{name: _file_digest(path) for name, path in files.items()},
+        **{name: _file_digest(path) for name, path in lists.items()},
     }
     text = json.dumps(plan, sort_keys=True)
     return {**plan, "run_id": hashlib.sha256(text.encode()).hexdigest()[:16]}
@@ -256,7 +256,7 @@ def _file_digest(path: pathlib.Path | None) -> str | None:
     if path is None:
         return None
     try:
-        return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
+        return files.file_digest(pathlib.Path(path))
     except OSError as error:
         raise errors.MissingInputError(
             f"{path}: cannot be read ({error.strerror}). Check the path."
