@@ -63,7 +63,7 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, n_epochs: int) -> None:
 def interrupt(store: pathlib.Path, out: pathlib.Path, n_epochs: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         stop_after(patch, n_epochs)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(errors.InterruptedRunError, match="--resume"):
             train.run(store, out, pseudobulks.settings(), ONE_THREAD)
 
 
@@ -198,10 +198,11 @@ def test_run__stops_early_when_validation_no_longer_gains(
     assert len(rows) == int(np.argmin(losses)) + 1 + 2
 
 
-def test_run__keeps_the_weights_of_the_best_epoch(
-    store: pathlib.Path, tmp_path: pathlib.Path
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_run__keeps_the_weights_asked_for(
+    store: pathlib.Path, tmp_path: pathlib.Path, keep: str
 ) -> None:
-    chosen = pseudobulks.settings(epochs=6, learning_rate=0.3, schedule="constant")
+    chosen = pseudobulks.settings(epochs=6, learning_rate=0.3, schedule="constant", keep=keep)
     folder = tmp_path / "model"
     train.run(store, folder, chosen, ONE_THREAD)
     with (folder / "training.csv").open() as handle:
@@ -211,7 +212,9 @@ def test_run__keeps_the_weights_of_the_best_epoch(
     trainer = fit.Trainer(
         learner, read.open_store(store), folder, chosen.training, train.Options(threads=1)
     )
-    assert trainer.validate(network)["loss"] == pytest.approx(min(losses), rel=1e-5)
+    expected = min(losses) if keep == "best" else losses[-1]
+    assert min(losses) < losses[-1]
+    assert trainer.validate(network)["loss"] == pytest.approx(expected, rel=1e-5)
 
 
 def test_run__bf16_is_close_to_fp32(
