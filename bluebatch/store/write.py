@@ -94,9 +94,7 @@ def write(group: zarr.Group, name: str, rows: slice, values: npt.ArrayLike) -> N
     errors.DiskFullError
         If the disk has no space left; what was written before stays.
     """
-    array = group[name]
-    if not isinstance(array, zarr.Array):
-        raise TypeError(f"{name} is not an array")
+    array = _array(group, name)
     step = array.chunks[0]
     if rows.start % step or (rows.stop % step and rows.stop != array.shape[0]):
         raise ValueError(f"{name}: rows {rows.start}-{rows.stop} share a chunk of {step}")
@@ -116,9 +114,7 @@ def write_whole(group: zarr.Group, name: str, values: npt.ArrayLike) -> None:
     values : array_like
         All its values.
     """
-    array = group[name]
-    if not isinstance(array, zarr.Array):
-        raise TypeError(f"{name} is not an array")
+    array = _array(group, name)
     with room_on_disk(_place(group)):
         array[...] = np.asarray(values)
 
@@ -204,6 +200,13 @@ def room_on_disk(where: object) -> Iterator[None]:
                 "and run the same command again to go on."
             ) from error
         raise
+
+
+def _array(group: zarr.Group, name: str) -> zarr.Array[Any]:
+    array = group[name]
+    if not isinstance(array, zarr.Array):
+        raise TypeError(f"{name} is not an array")
+    return array
 
 
 def _is_full(error: Exception) -> bool:
