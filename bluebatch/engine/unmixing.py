@@ -166,7 +166,7 @@ class Reader(task.Reader):
             rna_fraction = mixture.rna_from_proportion(fraction, factors)
             proportion = fraction
         absent = proportion < self._presence
-        profile = predictions["profile"].astype(np.float32, copy=True)
+        profile: Float = np.minimum(predictions["profile"], np.float32(normalise.LARGEST_LOG_CPM))
         variance = self._known.arrays.get("surprise_variance")
         if variance is not None:
             sample = self._outputs_of(inputs["log_cpm"])

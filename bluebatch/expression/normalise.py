@@ -5,6 +5,8 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.floating]
 MILLION = 1e6
+# Log2(1 + CPM) of a gene that is all of its sample.
+LARGEST_LOG_CPM = float(np.log2(1 + MILLION))
 
 
 def counts_per_million(
