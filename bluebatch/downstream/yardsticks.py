@@ -33,12 +33,24 @@ class Yardsticks:
 
     @property
     def genes(self) -> list[str]:
-        """Output genes, in order."""
+        """Name the output genes.
+
+        Returns
+        -------
+        list of str
+            In the order of the card.
+        """
         return self.card.labels["gene"]
 
     @property
     def cell_types(self) -> list[str]:
-        """Cell types, in order."""
+        """Name the cell types.
+
+        Returns
+        -------
+        list of str
+            In the order of the card.
+        """
         return self.card.labels["cell_type"]
 
     def closed_form(self, rows: "Rows") -> Array:

@@ -140,10 +140,10 @@ def row_steps(spec: schema.StoreSpec, micro_batch: int) -> tuple[int, int]:
 
     Returns
     -------
-    block_rows, partition_rows : int
-        Multiples of the micro-batch and of the chunk rows of every array that grows with the rows;
-        the block at least `BLOCK_ROWS`, the partition at most `partition.PARTITION_ROWS` unless a
-        block is more.
+    tuple of int
+        Rows of a block and of a partition: multiples of the micro-batch and of the chunk rows of
+        every array that grows with the rows; the block at least `BLOCK_ROWS`, the partition at
+        most `partition.PARTITION_ROWS` unless a block is more.
     """
     chunks = [array.chunks[0] or 1 for array in spec.arrays if array.dims[:1] == (spec.row,)]
     step = math.lcm(micro_batch, *chunks)

@@ -47,7 +47,7 @@ def log_transform(cpm: npt.ArrayLike) -> FloatArray:
     Returns
     -------
     np.ndarray
-        log2(1 + CPM), same shape.
+        Values of log2(1 + CPM), same shape.
     """
     return np.asarray(np.log2(1 + np.asarray(cpm)))
 
@@ -58,7 +58,7 @@ def unlog_transform(log_cpm: npt.ArrayLike) -> FloatArray:
     Parameters
     ----------
     log_cpm : array_like
-        log2(1 + CPM).
+        Values of log2(1 + CPM).
 
     Returns
     -------

@@ -54,7 +54,13 @@ class Plan(pydantic.BaseModel):
 
     @property
     def run_id(self) -> str:
-        """Digest of the plan."""
+        """Digest the plan.
+
+        Returns
+        -------
+        str
+            Sixteen hexadecimal digits.
+        """
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
 
 

@@ -43,7 +43,13 @@ class Match:
 
     @property
     def coverage(self) -> float:
-        """Share of the wanted genes that is available."""
+        """Measure the share of the wanted genes that is available.
+
+        Returns
+        -------
+        float
+            0 to 1.
+        """
         return 1 - len(self.missing) / max(1, len(self.index))
 
 

@@ -43,12 +43,24 @@ class Store:
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """Root attributes."""
+        """Give the root attributes.
+
+        Returns
+        -------
+        dict of str to Any
+            As they stand in the store.
+        """
         return dict(self.group.attrs)
 
     @property
     def n_rows(self) -> int:
-        """Length of the row axis."""
+        """Count the rows.
+
+        Returns
+        -------
+        int
+            Rows of the store.
+        """
         return len(self.labels[self.spec.row])
 
     def has(self, name: str) -> bool:

@@ -42,7 +42,13 @@ class Spill:
 
     @property
     def n_lines(self) -> int:
-        """Lines written so far."""
+        """Count the lines written so far.
+
+        Returns
+        -------
+        int
+            Lines.
+        """
         return self.starts[-1]
 
     def append(self, values: SingleArray) -> None:
