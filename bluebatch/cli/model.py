@@ -71,7 +71,13 @@ def infer_command(
 @click.option("--renormalise", is_flag=True, help="Divide by the sum over the compared types.")
 @click.option("--proportions-only", is_flag=True, help="Leave profiles alone.")
 @click.option("--min-cells", type=click.IntRange(min=1), default=25, show_default=True)
-@click.option("--split", default="test", show_default=True, help="Of a truth store.")
+@click.option(
+    "--split",
+    type=click.Choice(["train", "validation", "test"]),
+    default="test",
+    show_default=True,
+    help="Of a truth store.",
+)
 @options.overwrite_option
 @options.output_options
 def evaluate_command(
