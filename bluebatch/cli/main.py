@@ -140,9 +140,9 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 @click.version_option(package_name="bluebatch", message="%(prog)s %(version)s")
 @options.output_options
 def main() -> None:
-    r"""Split bulk RNA-seq into cell-type proportions and expression profiles.
+    """Split bulk RNA-seq into cell-type proportions and expression profiles.
 
-    \b
-    simulate -> train -> infer -> evaluate; `bluebatch demo` shows them all.
+    The way is simulate, train, infer, evaluate; `bluebatch demo` shows it.
+
     Exit codes: 0 done, 1 an error that is told, 2 usage, 3 stopped early: run again to resume.
     """
