@@ -49,7 +49,7 @@ class TrainingSettings(pydantic.BaseModel):
     step_epochs: int = pydantic.Field(default=100, gt=0)
     step_factor: float = pydantic.Field(default=0.1, gt=0, le=1)
     patience: int = pydantic.Field(default=0, ge=0)
-    keep: Literal["best", "last"] = "best"
+    keep: Literal["best", "last"] = "last"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     window: int = pydantic.Field(default=64, gt=0)
 
