@@ -91,7 +91,8 @@ class Evaluation:
         for subset, predictors in self.profiles.items():
             where = "" if subset == "all" else f", {subset}"
             samples = f"samples with >= {least} true cells of the type{where}"
-            parts += ["", f"profiles, skill: {self.n_genes:,} genes, {samples}"]
+            skill = "skill (0: the mean training profile)"
+            parts += ["", f"profiles, {skill}: {self.n_genes:,} genes, {samples}"]
             parts += self._profile_table(predictors, "skill")
             parts += ["", f"profiles, median r of a gene across samples: {samples}"]
             parts += self._profile_table(predictors, "median_r")

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pydantic
 import torch
 
-from bluebatch.engine import stream, task, unmix_panel, unmix_scores, unmixing
+from bluebatch.engine import stream, task, unmix_facts, unmix_panel, unmix_scores, unmixing
 from bluebatch.expression import baselines, metrics, normalise
 from bluebatch.expression import mrna as mrna_content
 from bluebatch.expression import panel as gene_panel
@@ -105,9 +105,7 @@ class Task(task.Task):
             If the store has no marker table.
         """
         chosen = unmix_panel.choose(store, settings.panel, options)
-        facts: dict[str, Any] = {"markers": chosen.markers, "target": settings.mrna.target}
-        if options.mrna_content is not None:
-            facts["mrna_content"] = mrna_content.read_table(options.mrna_content)
+        facts = unmix_facts.collect(store, chosen.markers, settings.mrna.target, options)
         members = [
             {**member.model_dump(), "file": f"member_{index}.safetensors"}
             for index, member in enumerate(settings.model.members)
@@ -135,13 +133,7 @@ class Task(task.Task):
         if store.has("cell_library_size"):
             arrays["cell_library_size"] = store.read("cell_library_size")
         fresh = cls(card, arrays)
-        training, validation = (_Blocks(fresh, store, name) for name in ("train", "validation"))
-        training.split.require_rows()
-        fitted = baselines.fit(training, settings.anchor, validation)
-        references = store.attributes.get("references")
-        if references:
-            typical = composition(references, store.labels["cell_type"])
-            fitted = dataclasses.replace(fitted, composition=typical)
+        fitted = fresh._fit_baselines(store)
         if settings.model.share_surprise:
             arrays["surprise_variance"] = fitted.curve.least_spread().astype(np.float32)
         return cls(card, {**arrays, **fitted.arrays()})
@@ -276,6 +268,16 @@ class Task(task.Task):
         )
         return unmixing.Reader(knowledge, store, options)
 
+    def _fit_baselines(self, store: read.Store) -> baselines.Baselines:
+        training, validation = (_Blocks(self, store, name) for name in ("train", "validation"))
+        training.split.require_rows()
+        fitted = baselines.fit(training, self.settings.anchor, validation)
+        references = store.attributes.get("references")
+        if not references:
+            return fitted
+        typical = unmix_facts.composition(references, store.labels["cell_type"])
+        return dataclasses.replace(fitted, composition=typical)
+
     def _anchor(self) -> dict[str, torch.Tensor] | None:
         kind = self.settings.anchor.kind
         if kind == "none":
@@ -326,22 +328,3 @@ class _Blocks:
                 "profile": self._learner._profile(self._store, rows)[kept],
                 "proportion": self._store.read("proportion", rows)[kept],
             }
-
-
-def composition(references: list[dict[str, Any]], cell_types: list[str]) -> npt.NDArray[Any]:
-    """Pool the references' own composition: the constant that any method must beat.
-
-    Parameters
-    ----------
-    references : list of dict
-        With ``n_cells`` by cell type, as the training store's attributes name them.
-    cell_types : list of str
-        Types in order.
-
-    Returns
-    -------
-    np.ndarray, shape (cell_type,)
-        Sums to 1.
-    """
-    counts = [sum(each["n_cells"].get(name, 0) for each in references) for name in cell_types]
-    return np.asarray(np.array(counts) / sum(counts))

@@ -75,7 +75,7 @@ def _score(
         name: {
             **{key: _number(values[index]) for key, values in per_type.items()},
             "skill": _number(summaries[index]["skill"]),
-            "r": _number(summaries[index]["median_r"]),
+            "median_r": _number(summaries[index]["median_r"]),
         }
         for index, name in enumerate(learner.card.labels["cell_type"])
     }

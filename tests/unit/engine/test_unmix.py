@@ -9,7 +9,7 @@ import torch
 from unit.engine import pseudobulks
 
 from bluebatch import errors
-from bluebatch.engine import task, train, unmix
+from bluebatch.engine import task, train, unmix, unmix_facts
 from bluebatch.expression import baselines, mixture, mrna, normalise, panel
 from bluebatch.models import unmix as unmixer
 from bluebatch.store import read, schema, write
@@ -55,6 +55,8 @@ def test_learn__panel_and_labels(learner: unmix.Task) -> None:
     assert labels["input_gene"] == labels["gene"] == [f"G{index}" for index in range(30)]
     assert labels["cell_type"] == TYPES
     assert len(labels["library_gene"]) == 40
+    # Counts of a cell: 10 x 60 + 30 x 6 of the two lymphocytes, twice as many of a monocyte.
+    assert learner.card.facts["cell_library_size"] == {"B": 780, "CD4T": 780, "Mono": 1560}
     assert learner.card.facts["markers"]["B"] == [f"G{index}" for index in range(0, 30, 3)]
 
 
@@ -357,5 +359,5 @@ def test_learn__the_constant_is_the_references_own_composition(path: pathlib.Pat
     expected = store.read("proportion")[train_rows].mean(axis=0)
     np.testing.assert_allclose(fitted.composition, expected, rtol=1e-5)
     references = [{"n_cells": {"B": 30, "Mono": 10}}, {"n_cells": {"B": 20, "CD4T": 40}}]
-    composition = unmix.composition(references, store.labels["cell_type"])
+    composition = unmix_facts.composition(references, store.labels["cell_type"])
     np.testing.assert_allclose(composition, [0.5, 0.4, 0.1])
