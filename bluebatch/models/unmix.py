@@ -97,7 +97,7 @@ class ModelSettings(pydantic.BaseModel):
     profile_weight: float = pydantic.Field(default=1.0, ge=0)
     proportion_weight: float = pydantic.Field(default=100.0, ge=0)
     share_surprise: bool = True
-    fp32_heads: bool = False
+    fp32_heads: bool = True
 
     @pydantic.model_validator(mode="after")
     def _check_width(self) -> Self:

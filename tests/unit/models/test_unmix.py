@@ -127,9 +127,8 @@ def test_prepare__equals_evaluation_in_fp32(anchored: bool) -> None:
     assert network.trunk.weight.requires_grad
 
 
-def test_prepare__bf16_keeps_the_anchor_and_on_demand_the_heads_in_fp32() -> None:
-    settings = SMALL.model_copy(update={"fp32_heads": True})
-    network = make_network(settings, make_anchors())
+def test_prepare__bf16_keeps_the_anchor_and_by_default_the_heads_in_fp32() -> None:
+    network = make_network(anchors=make_anchors())
     ready = network.prepare(torch.bfloat16)
     assert ready.trunk.weight.dtype == torch.bfloat16
     assert ready.profile_head.weight.dtype == torch.float32
@@ -138,7 +137,8 @@ def test_prepare__bf16_keeps_the_anchor_and_on_demand_the_heads_in_fp32() -> Non
     # At step 0 the anchor is all there is, to the last bit of fp32.
     exact = network.eval()(network.transform(batch))["profile"]
     torch.testing.assert_close(outputs["profile"], exact)
-    half = make_network(anchors=make_anchors()).prepare(torch.bfloat16)
+    in_half = SMALL.model_copy(update={"fp32_heads": False})
+    half = make_network(in_half, make_anchors()).prepare(torch.bfloat16)
     assert half.profile_head.weight.dtype == torch.bfloat16
     assert half(half.transform(batch))["fraction"].dtype == torch.float32
 
