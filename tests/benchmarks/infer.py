@@ -35,7 +35,7 @@ WIDTH, CHANNELS, DEPTH, HIDDEN = 4096, 16, 4, (4096, 1024, 256, 64)
 
 
 class Plain(nn.Module):
-    """The network of METHOD 3 as it is usually written."""
+    """The paper's network as it is usually written."""
 
     def __init__(self, n_genes: int, n_types: int) -> None:
         super().__init__()
