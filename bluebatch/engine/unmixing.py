@@ -115,6 +115,10 @@ class Reader(task.Reader):
             "mrna_factors": self._factors.named(card.labels["cell_type"]),
             "target": self._known.mrna.target,
             "presence": self._presence,
+            "reference_digests": {
+                each["name"]: each["digest"] for each in card.made_from.get("reference") or []
+            },
+            "n_panel_genes": len(card.labels["input_gene"]),
             "library_gene_share": round(self._library_share, 4),
             "n_missing_genes": len(missing),
             "missing_genes": missing[:20],

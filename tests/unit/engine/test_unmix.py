@@ -226,6 +226,8 @@ def test_bind__reads_what_a_cohort_measures(learner: unmix.Task, tmp_path: pathl
     np.testing.assert_allclose(found[:, 7], np.log2(1 + counts[:, column] / library * 1e6), 1e-5)
     result = reader.result()
     assert result.attributes["n_missing_genes"] == 5
+    assert result.attributes["n_panel_genes"] == 30
+    assert result.attributes["reference_digests"] == {}
     assert result.attributes["library_gene_share"] == pytest.approx(35 / 40)
     finished = reader.finish(
         {"fraction": np.full((3, 3), 1 / 3), "profile": np.ones((3, 3, 30), np.float32)},
