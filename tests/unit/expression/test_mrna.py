@@ -9,7 +9,8 @@ from bluebatch.expression import mrna
 
 
 def test_published__is_the_root_of_the_product_relative_to_b() -> None:
-    # By hand from the published mRNA per cell, for Mono: sqrt(1.4196 x 130.65) / sqrt(.4016 x 65.66) = 13.619 / 5.135.
+    # By hand from the published mRNA per cell, for Mono:
+    # sqrt(1.4196 x 130.65) / sqrt(.4016 x 65.66) = 13.619 / 5.135.
     factors = mrna.published()
     expected = {"B": 1, "CD4T": 0.98, "CD8T": 1.026, "Mono": 2.65, "NK": 1.40, "Neu": 0.37}
     assert factors == pytest.approx(expected, abs=0.005)
