@@ -49,8 +49,11 @@ def open_source(
         If nothing is there.
     errors.InputFileError
         If it is none of these.
+    errors.ConfigError
+        If an option is given that this source has no use for.
     """
     _require(source)
+    _refuse_unused(source, {"--split": split, "--sheet": sheet, "--layer": layer})
     if sheet is not None:
         _require(sheet)
     if source.is_dir():
@@ -109,6 +112,19 @@ def _require(path: pathlib.Path) -> None:
     if not os.access(path, os.R_OK):
         raise errors.InputFileError(
             f"{path}: cannot be read (permission denied). Ask its owner for permission."
+        )
+
+
+def _refuse_unused(source: pathlib.Path, given: dict[str, object]) -> None:
+    if source.is_dir():
+        used = "--split" if (source / "zarr.json").is_file() else "--sheet"
+    else:
+        used = "--layer" if _suffix(source) == ".h5ad" else ""
+    unused = [name for name, value in given.items() if value is not None and name != used]
+    if unused:
+        wanted = {"--split": "pseudobulk stores", "--sheet": "GDC folders", "--layer": "h5ad files"}
+        raise errors.ConfigError(
+            f"{source}: has no use for {unused[0]}, which is for {wanted[unused[0]]}. Leave it out."
         )
 
 

@@ -133,6 +133,19 @@ def test_run__a_table_written_by_r_without_a_corner(tmp_path: pathlib.Path, take
     assert store.labels == {"sample": ["s1", "s2"], "gene": ["ACTB", "B2M"]}
 
 
+@pytest.mark.parametrize(
+    ("name", "option"), [("a.csv", "layer"), ("a.csv", "split"), ("a.h5ad", "sheet")]
+)
+def test_run__an_option_without_use_is_refused(
+    tmp_path: pathlib.Path, take: Ingest, name: str, option: str
+) -> None:
+    source = save(COUNTS, tmp_path / name)
+    value = source if option == "sheet" else "test"
+    with pytest.raises(errors.ConfigError, match=f"has no use for --{option}"):
+        take(source, **{option: value})
+    assert take(source).n_rows == 3
+
+
 def test_run__a_gene_column_beside_annotation(tmp_path: pathlib.Path, take: Ingest) -> None:
     (tmp_path / "a.tsv").write_text("id\tsymbol\ts1\nE1\tACTB\t1\nE2\tNAN\t3\n")
     with pytest.raises(errors.ValuesError, match=r"column 'symbol' holds the text 'ACTB'"):
