@@ -165,12 +165,11 @@ class Bulk:
         library = None
         if not self._panel_only:
             library = np.nansum(expression[:, self._library], axis=1, dtype=np.float64)
-
-        def logged(columns: Array) -> Array:
-            chosen = np.where(columns >= 0, expression[:, columns], np.float32(np.nan))
-            return normalise.log_transform(normalise.counts_per_million(chosen, library))
-
-        return baselines.standard_input(logged(self._inputs)), logged(self._outputs)
+        inputs, outputs = (
+            normalise.select_log_cpm(expression, columns, library)
+            for columns in (self._inputs, self._outputs)
+        )
+        return baselines.standard_input(inputs), outputs
 
 
 def open_yardsticks(folder: str | pathlib.Path) -> Yardsticks:

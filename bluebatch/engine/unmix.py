@@ -294,12 +294,11 @@ class Task(task.Task):
 
     def _log_cpm(self, store: read.Store, rows: slice) -> Float:
         columns = genes.match(self.card.labels["input_gene"], store.labels["gene"]).index
-        expression = store.read("expression", rows)[:, columns]
         library = None
         if self.settings.panel.cpm_over == "library":
             library = store.read("library_size", rows)
-        cpm = normalise.counts_per_million(expression, library)
-        return normalise.log_transform(cpm).astype(np.float32)
+        expression = store.read("expression", rows)
+        return normalise.select_log_cpm(expression, columns, library).astype(np.float32)
 
     def _profile(self, store: read.Store, rows: slice) -> Float:
         columns = genes.match(self.card.labels["gene"], store.labels["profile_gene"]).index

@@ -60,7 +60,7 @@ def _score(
     target = learner.card.facts["target"]
     for block in split.blocks:
         truth = learner.examples(store, block.rows)
-        inputs = reader.inputs(block.rows)
+        inputs = {"log_cpm": truth["log_cpm"]}
         found = reader.finish(predict(inputs), inputs)
         n_cells = store.read("n_cells", block.rows)
         fractions.append((found[target][block.kept], truth["fraction"][block.kept]))

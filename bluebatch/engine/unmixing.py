@@ -90,13 +90,11 @@ class Reader(task.Reader):
             ``log_cpm`` (n, input_gene), log2(1 + CPM), NaN where a gene is not measured.
         """
         expression = self._store.read("expression", rows)
-        columns = self._match.index
-        chosen = np.where(columns >= 0, expression[:, columns], np.float32(np.nan))
         library = None
         if self._known.cpm_over == "library":
             library = self._library_size(expression, rows)
-        cpm = normalise.counts_per_million(chosen, library)
-        return {"log_cpm": normalise.log_transform(cpm).astype(np.float32)}
+        log_cpm = normalise.select_log_cpm(expression, self._match.index, library)
+        return {"log_cpm": log_cpm.astype(np.float32)}
 
     def result(self) -> task.Result:
         """Describe the profile store.

@@ -52,6 +52,30 @@ def log_transform(cpm: npt.ArrayLike) -> FloatArray:
     return np.asarray(np.log2(1 + np.asarray(cpm)))
 
 
+def select_log_cpm(
+    expression: npt.ArrayLike, columns: npt.ArrayLike, library_size: npt.ArrayLike | None = None
+) -> FloatArray:
+    """Take genes of linear expression as log2(1 + CPM).
+
+    Parameters
+    ----------
+    expression : array_like, shape (sample, gene)
+        Linear expression.
+    columns : array_like of int, shape (selected,)
+        Position of each gene wanted; -1 where it is not measured.
+    library_size : array_like, shape (sample,), optional
+        Denominator; the sum over the measured genes among those wanted by default.
+
+    Returns
+    -------
+    np.ndarray, shape (sample, selected)
+        Log2(1 + CPM) in the precision of ``expression``; NaN where a gene is not measured.
+    """
+    values, at = np.asarray(expression), np.asarray(columns)
+    chosen = np.where(at >= 0, values[:, at], values.dtype.type(np.nan))
+    return log_transform(counts_per_million(chosen, library_size))
+
+
 def unlog_transform(log_cpm: npt.ArrayLike) -> FloatArray:
     """Undo `log_transform`.
 

@@ -36,3 +36,12 @@ def test_log_transform__of_known_values() -> None:
 
 def test_unlog_transform__undoes_the_log_and_clips_below_zero() -> None:
     assert normalise.unlog_transform([0, 1, 3, -1]).tolist() == pytest.approx([0, 1, 7, 0])
+
+
+def test_select_log_cpm__by_hand_with_a_gene_that_is_not_measured() -> None:
+    expression = np.array([[1.0, 3.0, 4.0]])
+    found = normalise.select_log_cpm(expression, [2, -1, 0])
+    # Over the two measured genes asked for: 4 of 5 and 1 of 5.
+    np.testing.assert_allclose(found, [[np.log2(800_001), np.nan, np.log2(200_001)]])
+    over_all = normalise.select_log_cpm(expression, [2, -1, 0], [8.0])
+    np.testing.assert_allclose(over_all, [[np.log2(500_001), np.nan, np.log2(125_001)]])
