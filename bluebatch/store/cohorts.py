@@ -1,13 +1,12 @@
 """Writing a cohort store from a table that has been read and decided about."""
 
 import dataclasses
-import pathlib
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from bluebatch.store import barcodes, genes, lengths, read, schema, spill, tables, write
+from bluebatch.store import barcodes, genes, lengths, places, read, schema, spill, tables, write
 
 SingleArray = npt.NDArray[np.float32]
 
@@ -97,13 +96,13 @@ class Cohort:
 
 
 def write_store(
-    out: pathlib.Path, cohort: Cohort, scratch: spill.Spill, attributes: dict[str, Any]
+    out: places.Place, cohort: Cohort, scratch: spill.Spill, attributes: dict[str, Any]
 ) -> None:
     """Write the store from the scratch file, 256 samples at a time.
 
     Parameters
     ----------
-    out : pathlib.Path
+    out : pathlib.Path or upath.UPath
         Cohort store; what stands there is removed.
     cohort : Cohort
         What is written.
@@ -145,12 +144,12 @@ def _gather(measured: SingleArray, resolution: genes.Resolution) -> SingleArray:
     return out
 
 
-def summarise(out: pathlib.Path, state: Literal["new", "complete"]) -> IngestSummary:
+def summarise(out: places.Place, state: Literal["new", "complete"]) -> IngestSummary:
     """Read a summary off a finished store.
 
     Parameters
     ----------
-    out : pathlib.Path
+    out : pathlib.Path or upath.UPath
         Cohort store.
     state : {"new", "complete"}
         Whether it was written now.

@@ -13,7 +13,7 @@ import pyarrow
 import pyarrow.parquet
 
 from bluebatch import errors
-from bluebatch.store import read, schema, tables
+from bluebatch.store import places, read, schema, tables
 
 
 def open_parquet(path: pathlib.Path, gene_column: str | None = None) -> tables.Table:
@@ -123,12 +123,12 @@ def open_h5ad(
     return tables.Table(str(path), across, blocks, lines_are=known)
 
 
-def open_pseudobulk(path: pathlib.Path, split: str | None = None) -> tables.Table:
+def open_pseudobulk(path: places.Place, split: str | None = None) -> tables.Table:
     """Open the mixtures of a pseudobulk store, as if they were a cohort.
 
     Parameters
     ----------
-    path : pathlib.Path
+    path : pathlib.Path or upath.UPath
         A complete pseudobulk store.
     split : str, optional
         Only the rows of this split.

@@ -13,6 +13,7 @@ from typing import BinaryIO, TextIO, cast
 import pandas as pd
 
 from bluebatch import errors
+from bluebatch.store import places
 
 
 @contextmanager
@@ -53,12 +54,12 @@ def broken_file(path: object) -> Iterator[None]:
         ) from error
 
 
-def file_digest(path: pathlib.Path) -> str:
+def file_digest(path: places.Place) -> str:
     """Digest a file's content.
 
     Parameters
     ----------
-    path : pathlib.Path
+    path : pathlib.Path or upath.UPath
         The file.
 
     Returns
@@ -67,7 +68,7 @@ def file_digest(path: pathlib.Path) -> str:
         SHA-256, hexadecimal.
     """
     with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+        return hashlib.file_digest(cast("io.BufferedReader", handle), "sha256").hexdigest()
 
 
 def is_packed(path: pathlib.Path) -> bool:

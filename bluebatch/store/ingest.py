@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import pydantic
-import zarr
 
 from bluebatch import errors
 from bluebatch.store import (
@@ -21,6 +20,8 @@ from bluebatch.store import (
     lengths,
     orientation,
     outputs,
+    places,
+    read,
     sources,
     spill,
     tables,
@@ -86,8 +87,8 @@ class IngestOptions(pydantic.BaseModel):
 
 
 def run(
-    source: str | pathlib.Path,
-    out: str | pathlib.Path,
+    source: str | places.Place,
+    out: str | places.Place,
     options: IngestOptions | None = None,
     on_lines: Callable[[int], None] | None = None,
 ) -> cohorts.IngestSummary:
@@ -95,10 +96,10 @@ def run(
 
     Parameters
     ----------
-    source : str or pathlib.Path
+    source : str, pathlib.Path or upath.UPath
         A csv, tsv, txt (also .gz), parquet or h5ad file, a GDC folder or sample sheet, or a
-        pseudobulk store.
-    out : str or pathlib.Path
+        pseudobulk store, which alone may be a URL.
+    out : str, pathlib.Path or upath.UPath
         Cohort store to write. An unfinished one of the same source and options is begun again.
     options : IngestOptions, optional
         How to read it.
@@ -118,8 +119,10 @@ def run(
         If the source is no usable table.
     errors.DiskFullError
         If the disk is full.
+    errors.UnreachableError
+        If a place elsewhere refuses or does not answer.
     """
-    source, out, options = pathlib.Path(source), pathlib.Path(out), options or IngestOptions()
+    source, out, options = places.place(source), places.place(out), options or IngestOptions()
     inputs = [source, options.gene_map, options.gene_lengths, options.sheet]
     outputs.check(out, inputs, overwrite=options.overwrite)
     table = sources.open_source(
@@ -134,7 +137,10 @@ def run(
     plan = _plan_digest(digest, options)
     if _stands_complete(out, plan, overwrite=options.overwrite):
         return cohorts.summarise(out, "complete")
-    with spill.Spill(out.with_name(f".{out.name}.spill"), len(table.columns)) as scratch:
+    with (
+        places.scratch_file(out) as file,
+        spill.Spill(file, len(table.columns)) as scratch,
+    ):
         lines, tally = _read_in(table, options, scratch, on_lines)
         cohort = _decide(table, lines, tally, options)
         attributes = {
@@ -156,12 +162,12 @@ def _plan_digest(source_digest: str, options: IngestOptions) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _stands_complete(out: pathlib.Path, plan: str, *, overwrite: bool) -> bool:
+def _stands_complete(out: places.Place, plan: str, *, overwrite: bool) -> bool:
     if not out.exists() or overwrite:
         return False
     try:
-        found = dict(zarr.open_group(str(out), mode="r").attrs)
-    except (OSError, ValueError, KeyError):
+        found = dict(read.open_group(out).attrs)
+    except errors.InputFileError:
         found = {}
     if found.get("plan") != plan:
         raise errors.OutputExistsError(

@@ -2,13 +2,12 @@
 
 import dataclasses
 import json
-import pathlib
 from typing import Any
 
 import zarr
 
 from bluebatch import errors
-from bluebatch.store import model_folder, schema, write
+from bluebatch.store import model_folder, places, read, schema, write
 
 _FIRST = 20
 
@@ -89,12 +88,12 @@ class Inspection:
         return "\n".join(lines)
 
 
-def inspect(path: str | pathlib.Path) -> Inspection:
+def inspect(path: str | places.Place) -> Inspection:
     """Look at any store or model folder, finished or not.
 
     Parameters
     ----------
-    path : str or pathlib.Path
+    path : str, pathlib.Path or upath.UPath
         Store or folder.
 
     Returns
@@ -109,22 +108,21 @@ def inspect(path: str | pathlib.Path) -> Inspection:
     errors.ForeignStoreError
         If it is neither.
     """
-    path = pathlib.Path(path)
-    if not path.exists():
-        raise errors.MissingInputError(f"{path}: nothing is there. Check the path.")
-    if (path / model_folder.CARD_FILE).is_file():
-        return _inspect_model(path)
-    try:
-        group = zarr.open_group(str(path), mode="r")
-    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError) as error:
-        raise errors.ForeignStoreError(
-            f"{path}: is neither a Zarr store nor a model folder. "
-            "Give what a bluebatch command wrote."
-        ) from error
-    return _inspect_store(path, group)
+    path = places.place(path)
+    with places.reached(path):
+        if (path / model_folder.CARD_FILE).is_file():
+            return _inspect_model(path)
+        try:
+            group = read.open_group(path)
+        except errors.ForeignStoreError as error:
+            raise errors.ForeignStoreError(
+                f"{path}: is neither a Zarr store nor a model folder. "
+                "Give what a bluebatch command wrote."
+            ) from error
+        return _inspect_store(path, group)
 
 
-def _inspect_store(path: pathlib.Path, group: zarr.Group) -> Inspection:
+def _inspect_store(path: places.Place, group: zarr.Group) -> Inspection:
     attributes = dict(group.attrs)
     kind = str(attributes.pop("kind", "unknown"))
     if kind not in schema.SPECS:
@@ -132,6 +130,7 @@ def _inspect_store(path: pathlib.Path, group: zarr.Group) -> Inspection:
             f"{path}: is a Zarr store of the kind {kind!r}, needed: {', '.join(schema.SPECS)}. "
             "Give a store made by bluebatch."
         )
+    files = places.sizes(path)
     sizes: dict[str, int] = {}
     arrays = []
     for name, array in sorted(group.arrays()):
@@ -147,17 +146,25 @@ def _inspect_store(path: pathlib.Path, group: zarr.Group) -> Inspection:
                 "chunks": list(array.chunks),
                 "dtype": str(array.dtype),
                 "unit": array.attrs.get("unit", ""),
-                "bytes": _bytes(path / name),
+                "bytes": sum(size for file, size in files.items() if file.startswith(f"{name}/")),
             }
         )
     n_partitions, missing = _partitions(path)
     status = str(attributes.pop("status", "unknown"))
     return Inspection(
-        str(path), kind, status, sizes, arrays, _bytes(path), attributes, n_partitions, missing
+        str(path),
+        kind,
+        status,
+        sizes,
+        arrays,
+        sum(files.values()),
+        attributes,
+        n_partitions,
+        missing,
     )
 
 
-def _inspect_model(path: pathlib.Path) -> Inspection:
+def _inspect_model(path: places.Place) -> Inspection:
     card = model_folder.read_card(path)
     arrays = [
         {
@@ -168,7 +175,8 @@ def _inspect_model(path: pathlib.Path) -> Inspection:
         }
         for name, array in sorted(model_folder.read_arrays(path).items())
     ]
-    missing = [m["file"] for m in card.members if not (path / str(m.get("file", ""))).is_file()]
+    files = places.sizes(path)
+    missing = [m["file"] for m in card.members if m.get("file") not in files]
     attributes = {
         "model": card.kind,
         "members": len(card.members),
@@ -182,10 +190,10 @@ def _inspect_model(path: pathlib.Path) -> Inspection:
     }
     sizes = {axis: len(labels) for axis, labels in card.labels.items()}
     status = "lacks weights" if missing or not card.members else "complete"
-    return Inspection(str(path), "model", status, sizes, arrays, _bytes(path), attributes)
+    return Inspection(str(path), "model", status, sizes, arrays, sum(files.values()), attributes)
 
 
-def _partitions(path: pathlib.Path) -> tuple[int | None, list[int]]:
+def _partitions(path: places.Place) -> tuple[int | None, list[int]]:
     folder = write.run_folder(path)
     try:
         plan = json.loads((folder / "plan.json").read_text())
@@ -200,15 +208,11 @@ def _partitions(path: pathlib.Path) -> tuple[int | None, list[int]]:
     return n_partitions, missing
 
 
-def _run_id(marker: pathlib.Path) -> object:
+def _run_id(marker: places.Place) -> object:
     try:
         return json.loads(marker.read_text())["run_id"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def _bytes(path: pathlib.Path) -> int:
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
 
 
 def _size(n_bytes: float) -> str:

@@ -1,7 +1,6 @@
 """The model folder: card, arrays and weights, as train leaves it for every later stage."""
 
 import json
-import pathlib
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import safetensors
 import safetensors.numpy
 
 from bluebatch import errors
-from bluebatch.store import outputs
+from bluebatch.store import outputs, places
 
 FORMAT_VERSION = 1
 CARD_FILE = "model.json"
@@ -59,19 +58,19 @@ class Card(pydantic.BaseModel):
     bluebatch_version: str = ""
 
 
-def write_card(folder: str | pathlib.Path, card: Card, arrays: dict[str, npt.NDArray[Any]]) -> None:
+def write_card(folder: str | places.Place, card: Card, arrays: dict[str, npt.NDArray[Any]]) -> None:
     """Write the arrays, then the card: a folder without a card is no model.
 
     Parameters
     ----------
-    folder : str or pathlib.Path
+    folder : str, pathlib.Path or upath.UPath
         Model folder; made if missing.
     card : Card
         What the model is.
     arrays : dict of str to np.ndarray
         Arrays that go with it: anchors, skill, baselines.
     """
-    folder = pathlib.Path(folder)
+    folder = places.place(folder)
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     with outputs.whole_file(folder / ARRAYS_FILE) as temporary:
         safetensors.numpy.save_file(contiguous, temporary)
@@ -79,12 +78,12 @@ def write_card(folder: str | pathlib.Path, card: Card, arrays: dict[str, npt.NDA
         temporary.write_text(json.dumps(card.model_dump(), indent=1) + "\n")
 
 
-def read_card(folder: str | pathlib.Path) -> Card:
+def read_card(folder: str | places.Place) -> Card:
     """Read and check ``model.json``.
 
     Parameters
     ----------
-    folder : str or pathlib.Path
+    folder : str, pathlib.Path or upath.UPath
         Model folder.
 
     Returns
@@ -98,15 +97,20 @@ def read_card(folder: str | pathlib.Path) -> Card:
         If there is no finished model.
     errors.ForeignStoreError
         If the card is broken or of another format version.
+    errors.UnreachableError
+        If it lies elsewhere, and the place refuses or does not answer.
     """
-    file = pathlib.Path(folder) / CARD_FILE
-    if not file.is_file():
+    file = places.place(folder) / CARD_FILE
+    try:
+        with places.reached(folder):
+            text = file.read_bytes()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         raise errors.MissingInputError(
             f"{folder}: holds no {CARD_FILE}, so no finished model. "
             "Give the folder that `bluebatch train` wrote."
-        )
+        ) from error
     try:
-        content = json.loads(file.read_text())
+        content = json.loads(text)
         version = content.get("format_version")
     except (ValueError, AttributeError) as error:
         raise errors.ForeignStoreError(
@@ -126,12 +130,12 @@ def read_card(folder: str | pathlib.Path) -> Card:
         ) from error
 
 
-def read_arrays(folder: str | pathlib.Path) -> dict[str, npt.NDArray[Any]]:
+def read_arrays(folder: str | places.Place) -> dict[str, npt.NDArray[Any]]:
     """Read the arrays that go with a card.
 
     Parameters
     ----------
-    folder : str or pathlib.Path
+    folder : str, pathlib.Path or upath.UPath
         Model folder.
 
     Returns
@@ -143,10 +147,15 @@ def read_arrays(folder: str | pathlib.Path) -> dict[str, npt.NDArray[Any]]:
     ------
     errors.ForeignStoreError
         If the file is missing or broken.
+    errors.UnreachableError
+        If it lies elsewhere, and the place refuses or does not answer.
     """
-    file = pathlib.Path(folder) / ARRAYS_FILE
+    file = places.place(folder) / ARRAYS_FILE
     try:
-        return safetensors.numpy.load_file(file)
+        with places.local_copy(file) as local:
+            return safetensors.numpy.load_file(local)
+    except errors.UnreachableError:
+        raise
     except (OSError, safetensors.SafetensorError) as error:
         raise errors.ForeignStoreError(
             f"{file}: cannot be read ({error}). Copy or train the model again."

@@ -2,26 +2,29 @@
 
 import os
 import pathlib
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import upath
+
 from bluebatch import errors
-from bluebatch.store import write
+from bluebatch.store import digests, places, write
 
 # Every store and model, finished or not, holds one of these; .zgroup is of older Zarr formats.
 _OURS = {"zarr.json", ".zgroup", "model.json", "checkpoint"}
 
 
 def check(
-    path: str | pathlib.Path, inputs: Sequence[str | pathlib.Path | None], *, overwrite: bool
+    path: str | places.Place, inputs: Sequence[str | places.Place | None], *, overwrite: bool
 ) -> None:
     """Refuse an output path where something would be lost that no command can make again.
 
     Parameters
     ----------
-    path : str or pathlib.Path
+    path : str, pathlib.Path or upath.UPath
         What is to be written.
-    inputs : sequence of str or pathlib.Path or None
+    inputs : sequence of str, pathlib.Path, upath.UPath or None
         What it is made from.
     overwrite : bool
         Whether what stands there is to be replaced.
@@ -29,21 +32,21 @@ def check(
     Raises
     ------
     errors.OutputExistsError
-        If the path is or holds an input, lies in a store that is one, or is to be replaced though
-        it is a folder of other files than a store's or a model's.
+        If the path is or holds an input, lies in a store that is one, is a whole bucket, or is to
+        be replaced though it is a folder of other files than a store's or a model's.
+    errors.UnreachableError
+        If it lies elsewhere, and the place does not answer.
     """
-    out = pathlib.Path(path).resolve()
-    for given in inputs:
-        if given is None:
-            continue
-        source = pathlib.Path(given).resolve()
-        within_store = source in out.parents and (source / "zarr.json").exists()
-        if out == source or out in source.parents or within_store:
-            raise errors.OutputExistsError(
-                f"{path}: is, holds or lies in the input {given}. Choose another --out."
-            )
-    found = {each.name for each in out.iterdir()} if overwrite and out.is_dir() else set()
-    if found and not found & _OURS:
+    out = _absolute(path)
+    if not out.name and not isinstance(out, pathlib.Path):
+        raise errors.OutputExistsError(
+            f"{path}: is a whole bucket. Choose a name within it, such as {out / 'results.zarr'}."
+        )
+    with places.reached(path):
+        _check_inputs(out, path, inputs)
+        # Of a place that does not answer, exists() tells, and is_dir() only says no.
+        found = {each.name for each in out.iterdir()} if out.exists() and out.is_dir() else set()
+    if overwrite and found and not found & _OURS:
         raise errors.OutputExistsError(
             f"{path}: is a folder of other files than a store's or a model's ({min(found)}, ...), "
             "and --overwrite removes no such folder. Choose another --out."
@@ -51,13 +54,14 @@ def check(
 
 
 @contextmanager
-def whole_file(file: pathlib.Path) -> Iterator[pathlib.Path]:
+def whole_file(file: places.Place) -> Iterator[pathlib.Path]:
     """Give a file its name only when it is whole and on the disk.
 
     Parameters
     ----------
-    file : pathlib.Path
+    file : pathlib.Path or upath.UPath
         What is to be written, in a folder that is made if missing; replaced if it is there.
+        To a URL it goes in one piece, which takes the place of the renaming, and is read back.
 
     Yields
     ------
@@ -68,7 +72,16 @@ def whole_file(file: pathlib.Path) -> Iterator[pathlib.Path]:
     ------
     errors.DiskFullError
         If the disk has no space left; what stood there before stays.
+    errors.UnreachableError
+        If a place elsewhere refuses it, or keeps other bytes than were sent.
     """
+    if not isinstance(file, pathlib.Path):
+        with tempfile.TemporaryDirectory() as folder:
+            local = pathlib.Path(folder) / file.name
+            local.touch()
+            yield local
+            _send(local, file)
+        return
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     with write.room_on_disk(file):
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -85,16 +98,48 @@ def whole_file(file: pathlib.Path) -> Iterator[pathlib.Path]:
             temporary.unlink(missing_ok=True)
 
 
-def flush(path: pathlib.Path) -> None:
+def flush(path: places.Place) -> None:
     """Wait until a file, or the names in a folder, have reached the disk.
 
     Parameters
     ----------
-    path : pathlib.Path
-        File or folder.
+    path : pathlib.Path or upath.UPath
+        File or folder. What stands at a URL was whole when it was written.
     """
+    if not isinstance(path, pathlib.Path):
+        return
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _absolute(path: str | places.Place) -> places.Place:
+    found = places.place(path)
+    return found.resolve() if isinstance(found, pathlib.Path) else found
+
+
+def _check_inputs(
+    out: places.Place, path: str | places.Place, inputs: Sequence[str | places.Place | None]
+) -> None:
+    for given in inputs:
+        if given is None:
+            continue
+        source = _absolute(given)
+        within_store = source in out.parents and (source / "zarr.json").exists()
+        if out == source or out in source.parents or within_store:
+            raise errors.OutputExistsError(
+                f"{path}: is, holds or lies in the input {given}. Choose another --out."
+            )
+
+
+def _send(local: pathlib.Path, file: upath.UPath) -> None:
+    with write.room_on_disk(file):
+        file.fs.put_file(str(local), file.path)
+        sent, kept = (digests.of_files(each.parent, [each.name]) for each in (local, file))
+    if sent != kept:
+        raise errors.UnreachableError(
+            f"{file}: is not as it was written (bytes:checksum {kept}, needed: {sent}). "
+            "Run the same command again, where nothing else writes there."
+        )

@@ -1,11 +1,7 @@
 """Opening stores: checked against the schema, read by labels and rows."""
 
+import collections
 import dataclasses
-import hashlib
-import json
-import os
-import pathlib
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,7 +11,7 @@ import numpy.typing as npt
 import zarr
 
 from bluebatch import errors
-from bluebatch.store import schema
+from bluebatch.store import places, schema
 
 Array = npt.NDArray[Any]
 
@@ -109,13 +105,13 @@ class Store:
         return values.astype(object) if self.spec.array(name).dtype == "str" else values
 
 
-def open_store(path: str | pathlib.Path, *kinds: str, complete: bool = True) -> Store:
+def open_store(path: str | places.Place, *kinds: str, complete: bool = True) -> Store:
     """Open a store and check it against the schema.
 
     Parameters
     ----------
-    path : str or pathlib.Path
-        A Zarr store.
+    path : str, pathlib.Path or upath.UPath
+        A Zarr store: a path, or a URL.
     *kinds : str
         Kinds that will do, e.g. ``"cohort", "pseudobulk"``; any by default.
     complete : bool
@@ -135,7 +131,7 @@ def open_store(path: str | pathlib.Path, *kinds: str, complete: bool = True) -> 
     errors.IncompleteError
         If it is unfinished.
     """
-    group = _open_group(path)
+    group = open_group(path)
     attributes = dict(group.attrs)
     kind = attributes.get("kind")
     wanted = " or ".join(kinds or schema.SPECS)
@@ -168,7 +164,7 @@ def open_store(path: str | pathlib.Path, *kinds: str, complete: bool = True) -> 
 
 @contextmanager
 def damaged_chunks(path: object, name: str) -> Iterator[None]:
-    """Turn what codecs raise on a damaged chunk into an error that says so.
+    """Turn what is raised on a damaged chunk, or by a place elsewhere, into errors that say so.
 
     Parameters
     ----------
@@ -186,9 +182,12 @@ def damaged_chunks(path: object, name: str) -> Iterator[None]:
     ------
     errors.ForeignStoreError
         If a chunk is torn or does not match its checksum.
+    errors.UnreachableError
+        If a place elsewhere refuses or does not answer.
     """
     try:
-        yield
+        with places.reached(path):
+            yield
     except (ValueError, RuntimeError) as error:
         if isinstance(error, errors.BluebatchError):
             raise
@@ -198,74 +197,40 @@ def damaged_chunks(path: object, name: str) -> Iterator[None]:
         ) from error
 
 
-def digest(path: str | pathlib.Path) -> str:
-    """Digest a store's metadata and every chunk's stored checksum.
+def open_group(path: str | places.Place) -> zarr.Group:
+    """Open a Zarr group for reading, whatever it holds.
 
     Parameters
     ----------
-    path : str or pathlib.Path
-        A store on a local disk.
+    path : str, pathlib.Path or upath.UPath
+        Of the group.
 
     Returns
     -------
-    str
-        Hexadecimal; changes when any array, label or attribute does.
+    zarr.Group
+        Read-only.
 
-    Notes
-    -----
-    A chunk ends in the crc32c, or the zstd checksum, of its own values, so its last bytes and its
-    length stand for it and gigabytes need not be read.
+    Raises
+    ------
+    errors.MissingInputError
+        If nothing lies there.
+    errors.ForeignStoreError
+        If it is no Zarr group.
     """
-    total = hashlib.sha256()
-    root = pathlib.Path(path)
-    for file in sorted(found for found in root.rglob("*") if found.is_file()):
-        if file.name == "zarr.json":
-            part = json.dumps(_metadata(file), sort_keys=True).encode()
-        else:
-            part = chunk_mark(file).encode()
-        total.update(f"{file.relative_to(root).as_posix()}\n".encode() + part + b"\n")
-    return total.hexdigest()
+    with places.reached(path):
+        try:
+            return zarr.open_group(places.zarr_store(path, read_only=True), mode="r")
+        except (FileNotFoundError, ValueError, KeyError, NotADirectoryError) as error:
+            if not places.place(path).exists():
+                raise errors.MissingInputError(
+                    f"{path}: nothing is there. Check the path."
+                ) from error
+            raise errors.ForeignStoreError(
+                f"{path}: is not a Zarr group. Give a store made by bluebatch."
+            ) from error
 
 
-def chunk_mark(file: pathlib.Path) -> str:
-    """Read what identifies a chunk's content: its length and last eight bytes.
-
-    Parameters
-    ----------
-    file : pathlib.Path
-        A chunk's file.
-
-    Returns
-    -------
-    str
-        ``bytes:tail``; whole small chunks are summed, since text chunks end in no checksum.
-    """
-    size = file.stat().st_size
-    with file.open("rb") as handle:
-        if size <= 1 << 16:
-            return f"{size}:{zlib.crc32(handle.read()):08x}"
-        handle.seek(-8, 2)
-        return f"{size}:{handle.read().hex()}"
-
-
-def _metadata(file: pathlib.Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(file.read_text())
-    content.pop("consolidated_metadata", None)
-    return content
-
-
-def _open_group(path: str | pathlib.Path) -> zarr.Group:
-    if not pathlib.Path(path).exists():
-        raise errors.MissingInputError(f"{path}: nothing is there. Check the path.")
-    try:
-        return zarr.open_group(str(path), mode="r")
-    except (FileNotFoundError, ValueError, KeyError, NotADirectoryError) as error:
-        raise errors.ForeignStoreError(
-            f"{path}: is not a Zarr group. Give a store made by bluebatch."
-        ) from error
-
-
-def _check_arrays(path: str | pathlib.Path, group: zarr.Group, spec: schema.StoreSpec) -> None:
+def _check_arrays(path: str | places.Place, group: zarr.Group, spec: schema.StoreSpec) -> None:
     for declared in spec.arrays:
         if declared.name not in group:
             if declared.optional:
@@ -288,13 +253,13 @@ def _check_arrays(path: str | pathlib.Path, group: zarr.Group, spec: schema.Stor
             )
 
 
-def _check_chunks(path: str | pathlib.Path, group: zarr.Group) -> None:
+def _check_chunks(path: str | places.Place, group: zarr.Group) -> None:
     # We write every chunk, even one of gaps alone: a lost one would be read as gaps or zeros.
-    for name, array in group.arrays():
-        folder = pathlib.Path(path) / name / "c"
-        n_found = sum(len(files) for _, _, files in os.walk(folder))
-        if n_found < array.nchunks:
+    files = places.sizes(places.place(path))
+    n_found = collections.Counter(name.partition("/c/")[0] for name in files if "/c/" in name)
+    for name, array in group.members(max_depth=None):
+        if isinstance(array, zarr.Array) and n_found[name] < array.nchunks:
             raise errors.ForeignStoreError(
-                f"{path}: {name!r} has {n_found:,} of its {array.nchunks:,} chunks. "
+                f"{path}: {name!r} has {n_found[name]:,} of its {array.nchunks:,} chunks. "
                 "Copy the store or make it again."
             )

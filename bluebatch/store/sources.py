@@ -5,15 +5,17 @@ import json
 import os
 import pathlib
 
+import upath
+
 from bluebatch import errors
-from bluebatch.store import containers, files, gdc, read, tables
+from bluebatch.store import containers, digests, files, gdc, places, tables
 
 _TEXT = (".csv", ".tsv", ".txt")
 _EDGE_BYTES = 1 << 16
 
 
 def open_source(
-    source: pathlib.Path,
+    source: places.Place,
     *,
     unit: tables.Unit | None = None,
     layer: str | None = None,
@@ -25,8 +27,8 @@ def open_source(
 
     Parameters
     ----------
-    source : pathlib.Path
-        What the user gave.
+    source : pathlib.Path or upath.UPath
+        What the user gave; of URLs, a pseudobulk store alone will do.
     unit : str, optional
         Chooses the column of GDC files.
     layer : str, optional
@@ -52,6 +54,8 @@ def open_source(
     errors.ConfigError
         If an option is given that this source has no use for.
     """
+    if not isinstance(source, pathlib.Path):
+        return _open_url(source, split)
     _require(source)
     _refuse_unused(source, {"--split": split, "--sheet": sheet, "--layer": layer})
     if sheet is not None:
@@ -77,12 +81,12 @@ def open_source(
     return tables.open_text(source, gene_column)
 
 
-def digest(source: pathlib.Path, sheet: pathlib.Path | None = None) -> str:
+def digest(source: places.Place, sheet: pathlib.Path | None = None) -> str:
     """Digest a source, so that the same one is known again.
 
     Parameters
     ----------
-    source : pathlib.Path
+    source : pathlib.Path or upath.UPath
         File, folder or store.
     sheet : pathlib.Path, optional
         Sample sheet of a folder.
@@ -92,10 +96,12 @@ def digest(source: pathlib.Path, sheet: pathlib.Path | None = None) -> str:
     str
         Hexadecimal. Of folders: name, size and both ends of each file, not every byte.
     """
+    if not isinstance(source, pathlib.Path):
+        return digests.of_store(source)
     if source.is_file() and not gdc.is_sample_sheet(source):
         return files.file_digest(source)
     if (source / "zarr.json").is_file():
-        return read.digest(source)
+        return digests.of_store(source)
     folder = source if source.is_dir() else source.parent
     parts = [
         [file.relative_to(folder).as_posix(), *_edges(file)] for file in gdc.star_files(folder)
@@ -104,6 +110,16 @@ def digest(source: pathlib.Path, sheet: pathlib.Path | None = None) -> str:
         if sheet_file is not None and sheet_file.is_file():
             parts.append([sheet_file.name, files.file_digest(sheet_file)])
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _open_url(source: upath.UPath, split: str | None) -> tables.Table:
+    with places.reached(source):
+        if source.is_file():
+            raise errors.InputFileError(
+                f"{source}: is a file elsewhere, needed: a table on a disk, or a pseudobulk store. "
+                "Copy the table to this machine first."
+            )
+    return containers.open_pseudobulk(source, split)
 
 
 def _require(path: pathlib.Path) -> None:

@@ -2,7 +2,6 @@
 
 import errno
 import pathlib
-import shutil
 import uuid
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +16,7 @@ import zarr
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from bluebatch import errors
-from bluebatch.store import schema
+from bluebatch.store import places, schema
 
 Codec = Literal["none", "zstd"]
 
@@ -26,7 +25,7 @@ zarr.config.set({"array.write_empty_chunks": True})
 
 
 def create(
-    path: str | pathlib.Path,
+    path: str | places.Place,
     spec: schema.StoreSpec,
     coordinates: Mapping[str, Sequence[str]],
     attributes: Mapping[str, Any],
@@ -38,7 +37,7 @@ def create(
 
     Parameters
     ----------
-    path : str or pathlib.Path
+    path : str, pathlib.Path or upath.UPath
         Where the store is to stand; nothing may lie there.
     spec : schema.StoreSpec
         Kind of store.
@@ -56,23 +55,56 @@ def create(
     zarr.Group
         The store, open for `write`.
     """
-    group = zarr.create_group(str(path), zarr_format=3)
-    group.attrs.update(
-        {
-            **attributes,
-            "kind": spec.kind,
-            "status": "writing",
-            "format_version": schema.FORMAT_VERSION,
-            "bluebatch_version": metadata.version("bluebatch"),
-        }
-    )
+    made_by = {
+        "kind": spec.kind,
+        "status": "writing",
+        "format_version": schema.FORMAT_VERSION,
+        "bluebatch_version": metadata.version("bluebatch"),
+    }
     used = [array for array in spec.arrays if array.name not in leave_out]
     with room_on_disk(path):
+        group = zarr.create_group(
+            places.zarr_store(path, read_only=False),
+            zarr_format=3,
+            attributes={**attributes, **made_by},
+        )
         for axis in dict.fromkeys(axis for array in used for axis in array.dims):
             _write_labels(group, axis, coordinates[axis])
         for array in used:
-            _create_array(group, array, coordinates, codec)
+            shape = tuple(len(coordinates[axis]) for axis in array.dims)
+            create_array(group, array, shape, codec)
     return group
+
+
+def create_array(
+    group: zarr.Group, spec: schema.ArraySpec, shape: tuple[int, ...], codec: Codec = "none"
+) -> None:
+    """Create an empty array as it is declared.
+
+    Parameters
+    ----------
+    group : zarr.Group
+        In which.
+    spec : schema.ArraySpec
+        Its declaration.
+    shape : tuple of int
+        Its shape.
+    codec : {"none", "zstd"}
+        Compression of the chunks, unless they hold text.
+    """
+    text = spec.dtype == "str"
+    attributes = {"unit": spec.unit, "meaning": spec.meaning}
+    group.create_array(
+        spec.name,
+        shape=shape,
+        chunks=spec.chunk_shape(shape),
+        dtype=spec.dtype,
+        # Text is small, and compresses well.
+        compressors=[_codec("zstd" if text else codec)],
+        fill_value="" if text else (np.nan if spec.dtype.startswith("float") else 0),
+        dimension_names=spec.dims,
+        attributes={name: value for name, value in attributes.items() if value},
+    )
 
 
 def write(group: zarr.Group, name: str, rows: slice, values: npt.ArrayLike) -> None:
@@ -98,7 +130,7 @@ def write(group: zarr.Group, name: str, rows: slice, values: npt.ArrayLike) -> N
     step = array.chunks[0]
     if rows.start % step or (rows.stop % step and rows.stop != array.shape[0]):
         raise ValueError(f"{name}: rows {rows.start}-{rows.stop} share a chunk of {step}")
-    with room_on_disk(_place(group)):
+    with room_on_disk(places.of_zarr(group)):
         array[rows] = np.asarray(values)
 
 
@@ -115,7 +147,7 @@ def write_whole(group: zarr.Group, name: str, values: npt.ArrayLike) -> None:
         All its values.
     """
     array = _array(group, name)
-    with room_on_disk(_place(group)):
+    with room_on_disk(places.of_zarr(group)):
         array[...] = np.asarray(values)
 
 
@@ -129,7 +161,7 @@ def complete(group: zarr.Group, attributes: Mapping[str, Any] | None = None) -> 
     attributes : mapping, optional
         Root attributes known only at the end.
     """
-    with room_on_disk(_place(group)), warnings.catch_warnings():
+    with room_on_disk(places.of_zarr(group)), warnings.catch_warnings():
         # Consolidated metadata is not yet in the Zarr v3 specification; xarray reads it all the
         # same, and without it would warn each user at each opening.
         warnings.filterwarnings("ignore", message="Consolidated metadata")
@@ -137,44 +169,44 @@ def complete(group: zarr.Group, attributes: Mapping[str, Any] | None = None) -> 
         zarr.consolidate_metadata(group.store)
 
 
-def clear(path: str | pathlib.Path) -> None:
+def clear(path: str | places.Place) -> None:
     """Remove a store or folder: renamed away first, so that no half of it stays under its name.
 
     Parameters
     ----------
-    path : str or pathlib.Path
-        What to remove; nothing happens where nothing lies.
+    path : str, pathlib.Path or upath.UPath
+        What to remove; nothing happens where nothing lies. At a URL, where nothing is renamed,
+        what makes a store or a model of it goes first.
     """
-    for old in (pathlib.Path(path), run_folder(path)):
-        if old.exists():
-            away = old.with_name(f".{old.name}.{uuid.uuid4().hex[:8]}.removed")
-            old.rename(away)
-            if away.is_dir():
-                shutil.rmtree(away)
-            else:
-                away.unlink()
+    for old in (places.place(path), run_folder(path)):
+        if not isinstance(old, pathlib.Path):
+            for name in ("zarr.json", "model.json"):
+                places.remove(old / name)
+        elif old.exists():
+            old = old.rename(old.with_name(f".{old.name}.{uuid.uuid4().hex[:8]}.removed"))
+        places.remove(old)
 
 
-def run_folder(path: str | pathlib.Path) -> pathlib.Path:
+def run_folder(path: str | places.Place) -> places.Place:
     """Name the folder beside a store that holds its plan and completion markers.
 
     Parameters
     ----------
-    path : str or pathlib.Path
+    path : str, pathlib.Path or upath.UPath
         A store.
 
     Returns
     -------
-    pathlib.Path
+    pathlib.Path or upath.UPath
         ``<store>.run``.
     """
-    path = pathlib.Path(path)
-    return path.with_name(path.name + ".run")
+    store = places.place(path)
+    return store.with_name(store.name + ".run")
 
 
 @contextmanager
 def room_on_disk(where: object) -> Iterator[None]:
-    """Turn the system's "no space left" into an error that says what to do.
+    """Turn "no space left", and what buckets refuse, into errors that say what to do.
 
     Parameters
     ----------
@@ -190,14 +222,21 @@ def room_on_disk(where: object) -> Iterator[None]:
     ------
     errors.DiskFullError
         If the disk, or the quota on it, is full.
+    errors.UnreachableError
+        If a place elsewhere refuses or does not answer.
     """
     try:
-        yield
+        with places.reached(where):
+            yield
     except (OSError, safetensors.SafetensorError) as error:
         if _is_full(error):
             raise errors.DiskFullError(
                 f"{where}: no space left on the disk. What is finished is kept: free some space "
                 "and run the same command again to go on."
+            ) from error
+        if isinstance(error, FileNotFoundError) and "://" in str(where):
+            raise errors.UnreachableError(
+                f"{where}: cannot be written ({error}). Make the bucket, or check its name."
             ) from error
         raise
 
@@ -216,42 +255,17 @@ def _is_full(error: Exception) -> bool:
     return any(f"(os error {number})" in str(error) for number in full)
 
 
-def _place(group: zarr.Group) -> str:
-    return str(group.store_path).removeprefix("file://")
-
-
 def _write_labels(group: zarr.Group, axis: str, labels: Sequence[str]) -> None:
     array = group.create_array(
         axis,
         shape=(len(labels),),
         chunks=(max(1, len(labels)),),
         dtype="str",
+        compressors=[_codec("zstd")],
         dimension_names=(axis,),
     )
     if len(labels):
         array[:] = np.asarray(labels, dtype=object)
-
-
-def _create_array(
-    group: zarr.Group,
-    spec: schema.ArraySpec,
-    coordinates: Mapping[str, Sequence[str]],
-    codec: Codec,
-) -> None:
-    shape = tuple(len(coordinates[axis]) for axis in spec.dims)
-    text = spec.dtype == "str"
-    attributes = {"unit": spec.unit, "meaning": spec.meaning}
-    group.create_array(
-        spec.name,
-        shape=shape,
-        chunks=spec.chunk_shape(shape),
-        dtype=spec.dtype,
-        # Text keeps zarr's own codec: it is small, and its serializer takes no checksum of ours.
-        compressors="auto" if text else [_codec(codec)],
-        fill_value="" if text else (np.nan if spec.dtype.startswith("float") else 0),
-        dimension_names=spec.dims,
-        attributes={name: value for name, value in attributes.items() if value},
-    )
 
 
 def _codec(codec: Codec) -> Crc32cCodec | ZstdCodec:
