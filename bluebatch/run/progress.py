@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 import rich.console
 import rich.progress
 
+from bluebatch.run import ranks
+
 LOG_EVERY_SECONDS = 2.0
 
 Step = Callable[[int], None]
@@ -38,7 +40,7 @@ class _ConsoleHandler(logging.Handler):
 
 
 def configure(*, quiet: bool = False, verbose: bool = False) -> None:
-    """Choose what the process tells on stderr.
+    """Choose what the process tells on stderr; of several that do one run, the first tells.
 
     Parameters
     ----------
@@ -47,7 +49,7 @@ def configure(*, quiet: bool = False, verbose: bool = False) -> None:
     verbose : bool
         Log every detail, with its time and place.
     """
-    _screen.quiet = quiet
+    _screen.quiet = quiet or not ranks.is_first()
     _screen.console = rich.console.Console(stderr=True)
     handler = _ConsoleHandler()
     form = "%(asctime)s %(levelname)s %(name)s: %(message)s" if verbose else "%(message)s"
@@ -56,7 +58,8 @@ def configure(*, quiet: bool = False, verbose: bool = False) -> None:
     logger.handlers = [handler]
     logger.propagate = False
     level = logging.DEBUG if verbose else logging.INFO
-    logger.setLevel(logging.WARNING if quiet else level)
+    level = logging.WARNING if quiet else level
+    logger.setLevel(level if ranks.is_first() else logging.ERROR)
 
 
 @contextlib.contextmanager

@@ -5,6 +5,8 @@ import pathlib
 
 import psutil
 
+from bluebatch.run import ranks
+
 CGROUP = pathlib.Path("/sys/fs/cgroup")
 CGROUP_OF_PROCESS = pathlib.Path("/proc/self/cgroup")
 SHARE_OF_FREE = 0.8
@@ -17,17 +19,10 @@ def cores() -> int:
     -------
     int
         ``SLURM_CPUS_PER_TASK`` where it is set, else the cores of the affinity mask, cut to the
-        control group's quota; at least 1.
+        control group's quota; an equal share for each process that ``torchrun`` started; at least
+        1.
     """
-    granted = os.environ.get("SLURM_CPUS_PER_TASK", "")
-    if granted.isdecimal() and int(granted) > 0:
-        return int(granted)
-    if hasattr(os, "sched_getaffinity"):
-        found = len(os.sched_getaffinity(0))
-    else:
-        found = os.cpu_count() or 1
-    quota = _cgroup_cores()
-    return max(1, found if quota is None else min(found, quota))
+    return max(1, _all_cores() // ranks.local_size())
 
 
 def memory_bytes() -> int:
@@ -45,10 +40,22 @@ def memory_bytes() -> int:
     if per_node.isdecimal() and int(per_node) > 0:
         return int(per_node) * 2**20
     if per_core.isdecimal() and int(per_core) > 0:
-        return int(per_core) * 2**20 * cores()
+        return int(per_core) * 2**20 * _all_cores()
     free = int(psutil.virtual_memory().available)
     group = _cgroup_free()
     return int(SHARE_OF_FREE * (free if group is None else min(free, group)))
+
+
+def _all_cores() -> int:
+    granted = os.environ.get("SLURM_CPUS_PER_TASK", "")
+    if granted.isdecimal() and int(granted) > 0:
+        return int(granted)
+    if hasattr(os, "sched_getaffinity"):
+        found = len(os.sched_getaffinity(0))
+    else:
+        found = os.cpu_count() or 1
+    quota = _cgroup_cores()
+    return found if quota is None else min(found, quota)
 
 
 def _cgroup_folders() -> list[pathlib.Path]:
