@@ -14,7 +14,7 @@ import safetensors.torch
 import torch
 
 from bluebatch import errors
-from bluebatch.store import outputs
+from bluebatch.store import outputs, places
 
 FOLDER = "checkpoint"
 FILE = "state.safetensors"
@@ -50,7 +50,7 @@ class State:
 
 
 def save(
-    folder: pathlib.Path,
+    folder: places.Place,
     state: State,
     network: torch.nn.Module,
     optimiser: torch.optim.Optimizer | None,
@@ -59,7 +59,7 @@ def save(
 
     Parameters
     ----------
-    folder : pathlib.Path
+    folder : pathlib.Path or upath.UPath
         Made if missing.
     state : State
         Where training stands.
@@ -85,7 +85,7 @@ def save(
 
 
 def load(
-    folder: pathlib.Path,
+    folder: places.Place,
     network: torch.nn.Module,
     optimiser: torch.optim.Optimizer | None,
     member: int,
@@ -94,7 +94,7 @@ def load(
 
     Parameters
     ----------
-    folder : pathlib.Path
+    folder : pathlib.Path or upath.UPath
         That `save` wrote to.
     network : torch.nn.Module
         Given the saved weights.
@@ -112,26 +112,25 @@ def load(
     ------
     errors.ForeignStoreError
         If the file is broken.
+    errors.UnreachableError
+        If it lies elsewhere, and the place refuses or does not answer.
     """
     file = folder / FILE
-    if not file.is_file():
+    with places.reached(file):
+        is_there = file.is_file()
+    if not is_there:
         return State(member)
-    try:
-        with safetensors.safe_open(file, framework="pt") as handle:
-            state = State(**json.loads(handle.metadata()["state"]))
-            if state.member != member:
-                return State(member, rows=state.rows)
-            tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
-    except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
-        raise errors.ForeignStoreError(
-            f"{file}: cannot be read ({error}). Train again with --overwrite."
-        ) from error
+    with places.local_copy(file) as copy:
+        state, tensors = _read(copy, file, member)
+    if state.member != member:
+        return State(member, rows=state.rows)
     parts: dict[str, dict[str, torch.Tensor]] = {part: {} for part in _PARTS}
     for name, tensor in tensors.items():
         part, _, rest = name.partition("/")
         parts[part][rest] = tensor
     network.load_state_dict(parts["weights"])
-    state.best = parts["best"]
+    # Tensors of the file keep all of it mapped: whatever stays is a copy.
+    state.best = {name: value.clone() for name, value in parts["best"].items()}
     if optimiser is not None:
         _load_moments(optimiser, parts["moments"])
     return state
@@ -154,13 +153,13 @@ def clone(network: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 
 def save_tensors(
-    file: pathlib.Path, tensors: dict[str, torch.Tensor], facts: dict[str, str] | None = None
+    file: places.Place, tensors: dict[str, torch.Tensor], facts: dict[str, str] | None = None
 ) -> None:
     """Write tensors to the disk, then give the file its name.
 
     Parameters
     ----------
-    file : pathlib.Path
+    file : pathlib.Path or upath.UPath
         Where; replaced if it is there.
     tensors : dict of str to torch.Tensor
         By name.
@@ -172,15 +171,29 @@ def save_tensors(
         safetensors.torch.save_file(plain, temporary, metadata=facts)
 
 
+def _read(
+    copy: pathlib.Path, file: places.Place, member: int
+) -> tuple[State, dict[str, torch.Tensor]]:
+    try:
+        with safetensors.safe_open(copy, framework="pt") as handle:
+            state = State(**json.loads(handle.metadata()["state"]))
+            names = handle.keys() if state.member == member else []
+            return state, {name: handle.get_tensor(name) for name in names}
+    except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
+        raise errors.ForeignStoreError(
+            f"{file}: cannot be read ({error}). Train again with --overwrite."
+        ) from error
+
+
 def _load_moments(optimiser: torch.optim.Optimizer, flat: dict[str, torch.Tensor]) -> None:
     parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
     moments: dict[int, dict[str, torch.Tensor]] = {}
     for key, value in flat.items():
         index, _, name = key.partition("/")
         parameter = parameters[int(index)]
-        if value.shape == parameter.shape:
-            # The fused update walks moments and weights side by side: same layout, same bits.
-            value = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
-        moments.setdefault(int(index), {})[name] = value
+        # The fused update walks moments and weights side by side: same layout, same bits.
+        same = value.shape == parameter.shape
+        kept = torch.empty_like(parameter, dtype=value.dtype) if same else torch.empty_like(value)
+        moments.setdefault(int(index), {})[name] = kept.copy_(value)
     groups = optimiser.state_dict()["param_groups"]
     optimiser.load_state_dict({"state": moments, "param_groups": groups})

@@ -1,24 +1,23 @@
 """The training curve: one row an epoch and member, as a table and as a picture."""
 
-import pathlib
 from collections.abc import Sequence
 from typing import Any
 
 import matplotlib.figure
 import pandas as pd
 
-from bluebatch.store import write
+from bluebatch.store import outputs, places, write
 
 TABLE_FILE = "training.csv"
 PICTURE_FILE = "training.png"
 
 
-def save(folder: pathlib.Path, rows: Sequence[dict[str, Any]]) -> None:
+def save(folder: places.Place, rows: Sequence[dict[str, Any]]) -> None:
     """Write ``training.csv`` and ``training.png``.
 
     Parameters
     ----------
-    folder : pathlib.Path
+    folder : pathlib.Path or upath.UPath
         Model folder.
     rows : sequence of dict
         With ``member``, ``epoch``, ``learning_rate``, ``seconds``, ``train_loss``,
@@ -26,8 +25,10 @@ def save(folder: pathlib.Path, rows: Sequence[dict[str, Any]]) -> None:
     """
     table = pd.DataFrame(list(rows))
     with write.room_on_disk(folder):
-        table.to_csv(folder / TABLE_FILE, index=False)
-        _draw(table).savefig(folder / PICTURE_FILE, dpi=120)
+        with outputs.whole_file(folder / TABLE_FILE) as file:
+            table.to_csv(file, index=False)
+        with outputs.whole_file(folder / PICTURE_FILE) as file:
+            _draw(table).savefig(file, dpi=120, format="png")
 
 
 def _draw(table: pd.DataFrame) -> matplotlib.figure.Figure:

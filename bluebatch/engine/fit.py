@@ -3,20 +3,25 @@
 import dataclasses
 import logging
 import math
-import pathlib
-from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import torch
 
 from bluebatch import errors
-from bluebatch.engine import checkpoint, optimise, precision, stream, task
+from bluebatch.engine import (
+    checkpoint,
+    distributed,
+    feed,
+    optimise,
+    precision,
+    steps,
+    stream,
+    task,
+)
 from bluebatch.models import contract
-from bluebatch.run import partition, progress, resources
-from bluebatch.store import read
-
-# Of the memory that may be planned with, what training and validation rows may each keep.
-KEPT_SHARE = 0.35
+from bluebatch.run import partition, progress
+from bluebatch.store import places
 
 _log = logging.getLogger(__name__)
 
@@ -28,42 +33,31 @@ class Trainer:
     ----------
     learner : task.Task
         Kind of model.
-    store : read.Store
-        Training store.
-    folder : pathlib.Path
+    feeds : feed.Feeds
+        Training and validation rows.
+    folder : pathlib.Path or upath.UPath
         Model folder; each member's weights are written here when it is done.
     settings : optimise.TrainingSettings
         How.
     options : task.Options
-        Seed, device, threads, memory.
-
-    Raises
-    ------
-    errors.ValuesError
-        If there are too few training rows.
+        Seed, device, threads.
     """
 
     def __init__(
         self,
         learner: task.Task,
-        store: read.Store,
-        folder: pathlib.Path,
+        feeds: feed.Feeds,
+        folder: places.Place,
         settings: optimise.TrainingSettings,
         options: task.Options,
     ) -> None:
         self.learner, self.folder, self.settings = learner, folder, settings
         self.seed = options.seed
-        self.device = precision.pick_device(options.device)
+        self.device = distributed.pick_device(options.device)
         self.threads = precision.set_up(self.device, options.threads)
-        self.dtype = precision.pick_dtype(settings.precision, self.device)
-        keep = int(KEPT_SHARE * (options.memory_bytes or resources.memory_bytes()))
-        training = stream.Split(learner, store, "train")
-        training.require_rows()
-        self.feed = stream.Feed(training, settings.batch, settings.window, keep)
-        self.n_rows = training.n_rows
-        self.validation = stream.Split(learner, store, "validation")
-        fits = self.validation.row_bytes() * self.validation.n_rows <= keep
-        self._validation_kept = list(self.validation) if fits else None
+        dtype = precision.pick_dtype(settings.precision, self.device)
+        self.compute = steps.Compute(self.device, dtype)
+        self.feed, self.validation = feeds
 
     def fit_all(self) -> list[dict[str, Any]]:
         """Fit every member that is not done yet.
@@ -96,13 +90,17 @@ class Trainer:
         saved = self.folder / checkpoint.FOLDER
         state = checkpoint.load(saved, network, optimiser, member)
         weights = self.folder / weight_file(member)
-        if weights.is_file() and state.member == member and not state.epoch:
+        with places.reached(weights):
+            is_done = weights.is_file() and state.member == member and not state.epoch
+        _check_same_folder(saved, is_done=is_done, n_epochs=state.epoch)
+        if is_done:
             return state.rows
+        stepper = steps.Stepper(network, optimiser, self.compute, self.settings.micro_batches)
         what = f"train {member + 1}/{len(self.learner.card.members)}"
-        with progress.bar(what, self.settings.epochs * self.n_rows, "samples") as step:
-            step(state.epoch * self.n_rows)
+        with progress.bar(what, self.settings.epochs * self.feed.n_rows, "samples") as step:
+            step(state.epoch * self.feed.n_rows)
             while state.epoch < self.settings.epochs and not self._has_stalled(state):
-                row = self._epoch(network, optimiser, state, step)
+                row = self._epoch(stepper, state, step)
                 better = row["validation_loss"] < state.best_loss
                 if better:
                     state.best_loss, state.best_epoch = row["validation_loss"], state.epoch
@@ -110,8 +108,10 @@ class Trainer:
                     state.best = checkpoint.clone(network)
                 state.rows.append(row)
                 state.epoch += 1
-                checkpoint.save(saved, state, network, optimiser)
-        checkpoint.save_tensors(weights, state.best)
+                if distributed.is_first():
+                    checkpoint.save(saved, state, network, optimiser)
+        if distributed.is_first():
+            checkpoint.save_tensors(weights, state.best)
         _log.info(
             "member %d: validation loss lowest after epoch %d of %d, weights kept: %s",
             member + 1,
@@ -126,39 +126,27 @@ class Trainer:
         return bool(self.settings.patience and state.epoch and waited >= self.settings.patience)
 
     def _epoch(
-        self,
-        network: contract.Model,
-        optimiser: torch.optim.Optimizer,
-        state: checkpoint.State,
-        step: progress.Step,
+        self, stepper: steps.Stepper, state: checkpoint.State, step: progress.Step
     ) -> dict[str, Any]:
         member, epoch = state.member, state.epoch
         seconds = partition.timer()
-        key = stream.keyed_seed(self.seed, member, epoch)
-        generator = torch.Generator(self.device).manual_seed(key)
-        # Layers that draw for themselves, dropout say, take torch's own generator.
-        torch.manual_seed(key)
-        network.train()
+        stepper.begin(epoch, self.seed, member)
+        stepper.network.train()
         total = _Mean()
         rate = 0.0
+        n_batches = self.feed.n_batches()
         order = self.feed.batches(stream.keyed_seed(self.seed, member) % 2**32, epoch)
-        for index, arrays in enumerate(order):
-            rate = optimise.learning_rate(
-                self.settings, epoch * self.feed.n_batches() + index, self.feed.n_batches()
-            )
-            for group in optimiser.param_groups:
-                group["lr"] = rate
-            batch = network.transform(stream.to_batch(arrays, self.device), generator)
-            terms = self._terms(network, batch, epoch)
-            optimiser.zero_grad(set_to_none=True)
-            terms["loss"].backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            n_rows = len(next(iter(arrays.values())))
-            total.add(terms, n_rows)
-            step(n_rows)
+        with closing(order):
+            for index, arrays in enumerate(order):
+                rate = optimise.learning_rate(self.settings, epoch * n_batches + index, n_batches)
+                for group in stepper.optimiser.param_groups:
+                    group["lr"] = rate
+                for part in stepper.take(arrays):
+                    total.add(part.terms, part.n_rows)
+                step(stream.count(arrays))
         fitted = total.means()
         # Without held-out rows the training loss has to choose the best weights.
-        held_out = self.validate(network) or fitted
+        held_out = self.validate(stepper.network) or fitted
         means = {f"train_{name}": value for name, value in fitted.items()}
         means |= {f"validation_{name}": value for name, value in held_out.items()}
         row = {
@@ -187,27 +175,15 @@ class Trainer:
         network.eval()
         total = _Mean()
         with torch.inference_mode():
-            for arrays in self._validation_batches():
-                batch = network.transform(stream.to_batch(arrays, self.device))
-                total.add(self._terms(network, batch, 0), len(next(iter(arrays.values()))))
+            for index, arrays in enumerate(self.validation.batches()):
+                is_own = index % distributed.world_size() == distributed.rank()
+                # Of the first batch every process learns which terms there are.
+                if is_own or not index:
+                    batch = network.transform(stream.to_batch(arrays, self.device))
+                    terms = steps.measure(network, batch, 0, self.compute)
+                    total.add(terms, stream.count(arrays) if is_own else 0)
         network.train()
         return total.means()
-
-    def _terms(self, network: contract.Model, batch: contract.Batch, epoch: int) -> contract.Batch:
-        with precision.autocast(self.device, self.dtype):
-            outputs = network(batch)
-        terms = network.losses(outputs, batch)
-        weights = network.loss_weights(epoch)
-        loss = torch.stack([weights[name] * value for name, value in terms.items()]).sum()
-        return {"loss": loss, **terms}
-
-    def _validation_batches(self) -> Iterator[task.Arrays]:
-        kept = self.validation if self._validation_kept is None else self._validation_kept
-        for arrays in kept:
-            n_rows = len(next(iter(arrays.values())))
-            for start in range(0, n_rows, self.settings.batch):
-                rows = slice(start, start + self.settings.batch)
-                yield {name: array[rows] for name, array in arrays.items()}
 
 
 def build(learner: task.Task, member: int, seed: int) -> contract.Model:
@@ -263,7 +239,23 @@ class _Mean:
         self.n_rows += n_rows
 
     def means(self) -> dict[str, float]:
-        return {name: float(value) / self.n_rows for name, value in self.sums.items()}
+        if not self.sums:
+            return {}
+        sums = torch.stack([*self.sums.values()])
+        both = torch.cat([sums, torch.full_like(sums[:1], self.n_rows)])
+        *values, n_rows = distributed.add_up(both).tolist()
+        return {name: value / n_rows for name, value in zip(self.sums, values, strict=True)}
+
+
+def _check_same_folder(saved: places.Place, *, is_done: bool, n_epochs: int) -> None:
+    found = [is_done, n_epochs]
+    first = distributed.from_first(found)
+    if found != first:
+        raise errors.ForeignStoreError(
+            f"{saved}: process {distributed.rank()} finds {n_epochs} finished epochs where the "
+            f"first one finds {first[1]}, needed: one folder that all processes see. Give --out on "
+            "a shared disk."
+        )
 
 
 def _check_finite(row: dict[str, Any]) -> None:

@@ -1,26 +1,26 @@
 """A model folder as an output path: new, unfinished, finished, or somebody else's."""
 
 import json
-import pathlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
 from bluebatch import errors
 from bluebatch.engine import checkpoint, task
-from bluebatch.store import model_folder, write
+from bluebatch.run import marker
+from bluebatch.store import model_folder, places, write
 
 PLAN_FILE = "plan.json"
 
 
 def look(
-    folder: pathlib.Path, plan: dict[str, Any], options: task.Options
+    folder: places.Place, plan: dict[str, Any], options: task.Options
 ) -> Literal["new", "resumed", "complete"]:
     """Look at the output path, and leave it as it is.
 
     Parameters
     ----------
-    folder : pathlib.Path
+    folder : pathlib.Path or upath.UPath
         Model folder to be made.
     plan : dict
         With its digest as ``run_id``.
@@ -38,8 +38,11 @@ def look(
         If something else, or an unfinished run, stands there.
     errors.ChangedInputError
         If the unfinished run to be resumed was of other settings or inputs.
+    errors.UnreachableError
+        If the output lies elsewhere, and the place refuses or does not answer.
     """
-    found = _found(folder, plan)
+    with places.reached(folder):
+        found = _found(folder, plan)
     if found == "complete" and not options.overwrite:
         return "complete"
     if found == "same" and options.resume and not options.overwrite:
@@ -49,30 +52,27 @@ def look(
     return "new"
 
 
-def make(folder: pathlib.Path, plan: dict[str, Any]) -> None:
+def make(folder: places.Place, plan: dict[str, Any]) -> None:
     """Begin a run: whatever stood at the output path is removed.
 
     Parameters
     ----------
-    folder : pathlib.Path
+    folder : pathlib.Path or upath.UPath
         Model folder to be made.
     plan : dict
         What the run is.
     """
     write.clear(folder)
-    marks = folder / checkpoint.FOLDER
-    with write.room_on_disk(folder):
-        marks.mkdir(parents=True)
-        (marks / PLAN_FILE).write_text(json.dumps(plan, indent=1))
+    marker.write_json(folder / checkpoint.FOLDER / PLAN_FILE, plan)
 
 
 @contextmanager
-def going_on(folder: pathlib.Path, options: task.Options) -> Iterator[None]:
+def going_on(folder: places.Place, options: task.Options) -> Iterator[None]:
     """Say, where training stops early, that it goes on with ``--resume`` and not without.
 
     Parameters
     ----------
-    folder : pathlib.Path
+    folder : pathlib.Path or upath.UPath
         Model folder being made.
     options : task.Options
         With ``resume``, the same command goes on as it is and nothing more is said.
@@ -105,7 +105,7 @@ def going_on(folder: pathlib.Path, options: task.Options) -> Iterator[None]:
 _Found = Literal["nothing", "complete", "same", "other run", "foreign"]
 
 
-def _found(folder: pathlib.Path, plan: dict[str, Any]) -> _Found:
+def _found(folder: places.Place, plan: dict[str, Any]) -> _Found:
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return "nothing"
     if (folder / model_folder.CARD_FILE).is_file():
@@ -114,14 +114,15 @@ def _found(folder: pathlib.Path, plan: dict[str, Any]) -> _Found:
         except errors.InputFileError:
             return "foreign"
         return "complete" if card.made_from.get("run_id") == plan["run_id"] else "foreign"
+    file = folder / checkpoint.FOLDER / PLAN_FILE
     try:
-        text = (folder / checkpoint.FOLDER / PLAN_FILE).read_text()
-        return "same" if json.loads(text)["run_id"] == plan["run_id"] else "other run"
-    except (OSError, ValueError, KeyError):
+        run_id = json.loads(file.read_text())["run_id"]
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
         return "foreign"
+    return "same" if run_id == plan["run_id"] else "other run"
 
 
-def _refuse(folder: pathlib.Path, found: _Found, options: task.Options) -> None:
+def _refuse(folder: places.Place, found: _Found, options: task.Options) -> None:
     if found == "foreign":
         raise errors.OutputExistsError(
             f"{folder}: something that this run did not make stands there. "

@@ -1,21 +1,19 @@
-"""Applying a trained model to every row of a store: what `bluebatch infer` does.
+"""Applying a trained model to every row of a store: in one go, as array tasks, or on workers.
 
-This file checks and settles everything before the first row; `pipeline` then moves the rows.
+`prospect` checks and settles everything before the first row; `filling` then fills partitions.
 """
 
 import dataclasses
 import functools
-import pathlib
-from typing import Any, Literal, NamedTuple
+from collections.abc import Sequence
+from typing import Literal
 
 import pydantic
-import torch
 
-from bluebatch.engine import kinds, pipeline, precision, predict, task
-from bluebatch.run import partition
-from bluebatch.store import outputs, read, schema, write
-
-PROBE_ROWS = 128
+from bluebatch.engine import filling, infer_summary, precision, predict, prospect
+from bluebatch.run import cluster, memory, partition, staged
+from bluebatch.run.preview import Preview
+from bluebatch.store import places, write
 
 Precision = precision.Precision
 
@@ -50,8 +48,8 @@ class InferenceSettings(pydantic.BaseModel):
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
-    """What one run is given beside its settings.
+class Options(cluster.ClusterOptions):
+    """What one run is given beside its settings, and where it is worked on.
 
     Parameters
     ----------
@@ -65,6 +63,8 @@ class Options:
         In place of the settings'.
     seed : int
         Of what a model draws at inference.
+    max_memory : int or None
+        Bytes that the run may hold; what was granted by default.
     """
 
     device: str = "auto"
@@ -72,85 +72,159 @@ class Options:
     overwrite: bool = False
     precision: Precision | None = None
     seed: int = 0
+    max_memory: int | None = None
+
+    @property
+    def means(self) -> filling.Resources:
+        """Give what a process may use.
+
+        Returns
+        -------
+        filling.Resources
+            Of this process; of each worker, where workers do the work.
+        """
+        share = self.share(self.max_memory, gpu=self.device != "cpu")
+        return filling.Resources(self.device, self.threads, share)
 
 
-@dataclasses.dataclass(frozen=True)
-class InferSummary:
-    """What a run did.
+def preview(
+    cohort: str | places.Place,
+    model: str | places.Place,
+    out: str | places.Place,
+    settings: InferenceSettings | None = None,
+    options: Options | None = None,
+) -> Preview:
+    """Tell what `run` would do, and do nothing.
 
     Parameters
     ----------
-    path : str
-        The result store.
-    state : {"new", "resumed", "complete"}
-        What was found there.
-    row : str
-        Name of the row axis.
-    n_rows, n_partitions, n_skipped : int
-        Rows of the store, its partitions, and those that an earlier run had finished.
-    precision, device : str
-        Of the networks.
-    seconds, start_up_seconds : float
-        Wall time, and the part of it before the first row.
-    notes : tuple of str
-        What else the user should know.
+    cohort, model, out : str, pathlib.Path or upath.UPath
+        As of `run`.
+    settings : InferenceSettings, optional
+        What changes the result.
+    options : Options, optional
+        Of the run.
+
+    Returns
+    -------
+    Preview
+        Sizes, files, memory, and the time estimated from a few rows.
+
+    Raises
+    ------
+    errors.BluebatchError
+        Wherever `run` would refuse to begin.
     """
+    told = prospect.Prospect(_request(cohort, model, out, settings, options)).tell()
+    if options is None or not options.is_used:
+        return told
+    return dataclasses.replace(told, notes=(*told.notes, "memory and time are those of one worker"))
 
-    path: str
-    state: str
-    row: str
-    n_rows: int
-    n_partitions: int
-    n_skipped: int
-    precision: str
-    device: str
-    seconds: float
-    start_up_seconds: float
-    notes: tuple[str, ...] = ()
 
-    def as_text(self) -> str:
-        """Say it in lines.
+def init(
+    cohort: str | places.Place,
+    model: str | places.Place,
+    out: str | places.Place,
+    settings: InferenceSettings | None = None,
+    options: Options | None = None,
+    per_task: int = 1,
+) -> Preview:
+    """Begin a run: check everything, write the empty store and the plan.
 
-        Returns
-        -------
-        str
-            A headline, then a line a note.
-        """
-        head = f"{self.path}: {self.n_rows:,} {self.row}s"
-        if self.state == "complete":
-            return f"{head}, already complete: nothing was done"
-        parts = f"{self.n_partitions} partition{'s' * (self.n_partitions != 1)}"
-        skipped = f", {self.n_skipped} skipped as finished before" if self.n_skipped else ""
-        how = f"{self.precision} on {self.device}, {self.seconds:.1f} s"
-        return "\n".join([f"{head}, {parts}{skipped}, {how}", *self.notes])
+    Parameters
+    ----------
+    cohort, model, out : str, pathlib.Path or upath.UPath
+        As of `run`.
+    settings : InferenceSettings, optional
+        What changes the result.
+    options : Options, optional
+        Of the run.
+    per_task : int
+        Partitions of an array task.
 
-    def as_dict(self) -> dict[str, Any]:
-        """Give it as JSON values.
+    Returns
+    -------
+    Preview
+        What `work` is to do.
 
-        Returns
-        -------
-        dict of str to Any
-            By field.
-        """
-        return dataclasses.asdict(self)
+    Raises
+    ------
+    errors.BluebatchError
+        Wherever `run` would refuse to begin.
+    """
+    request = _request(cohort, model, out, settings, options)
+    found = prospect.Prospect(request._replace(elsewhere=True))
+    told = found.tell(per_task)
+    found.open(per_task)
+    return dataclasses.replace(told, done=True)
+
+
+def work(
+    store: str | places.Place,
+    numbers: Sequence[int] | None = None,
+    options: Options | None = None,
+    *,
+    one_based: bool = False,
+) -> staged.StageSummary:
+    """Fill the partitions of one task, as far as they are not whole.
+
+    Parameters
+    ----------
+    store : str, pathlib.Path or upath.UPath
+        That `init` began; also a complete one, to mend it.
+    numbers : sequence of int, optional
+        Partitions; those of the Slurm array's task by default.
+    options : Options, optional
+        Of this process; only its resources count.
+    one_based : bool
+        Whether numbers and tasks count from 1.
+
+    Returns
+    -------
+    staged.StageSummary
+        What was written and what was found whole.
+
+    Raises
+    ------
+    errors.BluebatchError
+        If there is no such partition, an input changed, or another process writes the same.
+    errors.DiskFullError
+        If no space is left; the same call goes on from there.
+    """
+    clock = partition.timer()
+    job = staged.load(store, "infer")
+    parts = staged.choose(job, numbers, one_based=one_based)
+    load = functools.partial(filling.take_up, job, (options or Options()).means)
+    filler = filling.Filler(job, load)
+    done = filler.fill(parts, deep=True)
+    return staged.StageSummary(
+        path=str(job.path),
+        done=done,
+        skipped=[part.number for part in parts if part.number not in done],
+        n_partitions=len(job.partitions()),
+        complete=job.state == "complete",
+        seconds=round(clock(), 3),
+        start_up_seconds=round(filler.start_up_seconds, 3),
+        peak_memory_bytes=memory.peak_bytes(),
+    )
 
 
 def run(
-    cohort: str | pathlib.Path,
-    model: str | pathlib.Path,
-    out: str | pathlib.Path,
+    cohort: str | places.Place,
+    model: str | places.Place,
+    out: str | places.Place,
     settings: InferenceSettings | None = None,
     options: Options | None = None,
-) -> InferSummary:
+) -> infer_summary.Summary:
     """Apply a trained model to every row of a store.
 
     Parameters
     ----------
-    cohort : str or pathlib.Path
+    cohort : str, pathlib.Path or upath.UPath
         Store of a kind that the model reads.
-    model : str or pathlib.Path
+    model : str, pathlib.Path or upath.UPath
         Model folder.
-    out : str or pathlib.Path
+    out : str, pathlib.Path or upath.UPath
         Result store; an unfinished one of the same run is gone on with.
     settings : InferenceSettings, optional
         What changes the result.
@@ -159,129 +233,61 @@ def run(
 
     Returns
     -------
-    InferSummary
+    infer_summary.Summary
         What was done, and how many partitions were skipped.
 
     Raises
     ------
     errors.BluebatchError
-        If an input cannot be read or does not match, or something else stands at ``out``.
+        If an input cannot be read or does not match, something else stands at ``out``, or another
+        process is writing there.
     errors.DiskFullError
         If no space is left; the same call goes on from there.
     """
     clock = partition.timer()
+    options = options or Options()
+    found = prospect.Prospect(_request(cohort, model, out, settings, options))
+    if found.state != "complete" and not options.is_used:
+        found.load()  # weights that cannot be read leave nothing behind
+    job = found.open()
+    summary = infer_summary.begin(job, found.applied.result.spec.row)
+    peaks, notes = [0], list(found.notes)
+    if job.state != "complete" and options.is_used:
+        fill = functools.partial(
+            filling.fill_partition, str(job.path.absolute()), means=options.means
+        )
+        results = cluster.spread(job, fill, options, found.applied.unit)
+        peaks += [int(result.get("peak_memory_bytes", 0)) for result in results]
+    elif job.state != "complete":
+        ready = found.ready(job)
+        summary = dataclasses.replace(summary, start_up_seconds=round(clock(), 3))
+        filling.Filler(job, lambda: ready).fill(job.pending(), deep=False)
+    notes += job.finalise()
+    return dataclasses.replace(
+        summary,
+        seconds=round(clock(), 3),
+        peak_memory_bytes=max(memory.peak_bytes(), *peaks),
+        notes=tuple(notes),
+    )
+
+
+def _request(
+    cohort: str | places.Place,
+    model: str | places.Place,
+    out: str | places.Place,
+    settings: InferenceSettings | None,
+    options: Options | None,
+) -> prospect.Request:
     settings, options = settings or InferenceSettings(), options or Options()
+    asked = {**settings.model_dump(), "seed": options.seed, "device": options.device}
     if options.precision:
-        settings = settings.model_copy(update={"precision": options.precision})
-    outputs.check(out, [cohort, model], overwrite=options.overwrite)
-    ready = _prepare(cohort, model, settings, options)
-    block_rows, partition_rows = pipeline.row_steps(ready.result.spec, settings.micro_batch)
-    plan = partition.Plan(
-        command="infer",
-        settings={
-            **settings.model_dump(),
-            "precision": ready.precision,
-            "device": ready.predictor.device.type,
-            "seed": options.seed,
-        },
-        inputs={"model": kinds.digest(model), "cohort": read.digest(cohort)},
-        n_rows=ready.n_rows,
-        partition_rows=partition_rows,
-    )
-    create = functools.partial(_create, out, ready.result, plan)
-    job = partition.open_job(out, plan, create, overwrite=options.overwrite)
-    summary = _summarise(job, ready, clock())
-    if job.state != "complete":
-        work = pipeline.Pipeline(ready.reader, ready.predictor, job, block_rows)
-        work.fill(unit=f"{summary.row}s")
-        job.finalise()
-    return dataclasses.replace(summary, seconds=round(clock(), 3))
-
-
-class _Ready(NamedTuple):
-    """An input and a model that fit each other."""
-
-    n_rows: int
-    reader: task.Reader
-    result: task.Result
-    predictor: predict.Predictor
-    precision: str
-    note: str
-
-
-def _prepare(
-    cohort: str | pathlib.Path,
-    model: str | pathlib.Path,
-    settings: InferenceSettings,
-    options: Options,
-) -> _Ready:
-    device = precision.pick_device(options.device)
-    dtype = precision.pick_dtype(settings.precision, device)
-    precision.set_up(device, options.threads)
-    trained = kinds.load(model)
-    store = read.open_store(cohort, *trained.reads)
-    reader = trained.bind(store, settings.model_dump())
-    result = reader.result()
-    result = result._replace(spec=_with_dtype(result.spec, settings.profile_dtype))
-    networks = kinds.load_networks(trained, model)
-    make = functools.partial(
-        predict.Predictor,
-        networks,
-        device=device,
-        micro_batch=settings.micro_batch,
-        seed=options.seed,
-    )
-    predictor, note = make(dtype), ""
-    if settings.precision == "auto" and dtype != torch.float32:
-        # The first rows decide, so a run that is resumed decides alike.
-        probe = reader.inputs(slice(0, min(PROBE_ROWS, store.n_rows)))
-        exact = make(torch.float32)
-        if not trained.accepts(exact(probe), predictor(probe)):
-            predictor, dtype = exact, torch.float32
-            note = "bf16 strays too far from fp32 on the first rows: everything runs in fp32"
-    name = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}[dtype]
-    return _Ready(store.n_rows, reader, result, predictor, name, note)
-
-
-def _with_dtype(spec: schema.StoreSpec, dtype: str) -> schema.StoreSpec:
-    arrays = tuple(
-        dataclasses.replace(array, dtype=dtype) if dtype in array.dtypes else array
-        for array in spec.arrays
-    )
-    return dataclasses.replace(spec, arrays=arrays)
-
-
-def _create(out: str | pathlib.Path, result: task.Result, plan: partition.Plan) -> None:
-    attributes = {
-        **result.attributes,
-        **{f"{role}_digest": digest for role, digest in plan.inputs.items()},
-        "inference": plan.settings,
-        "versions": partition.versions(),
-    }
-    codec = plan.settings["codec"]
-    group = write.create(
-        out,
-        result.spec,
-        result.coordinates,
-        attributes,
-        leave_out=result.leave_out,
-        codec=codec,
-    )
-    for name, values in result.whole.items():
-        write.write_whole(group, name, values)
-
-
-def _summarise(job: partition.Job, ready: _Ready, seconds: float) -> InferSummary:
-    return InferSummary(
-        path=str(job.path),
-        state=job.state,
-        row=ready.result.spec.row,
-        n_rows=ready.n_rows,
-        n_partitions=len(job.partitions()),
-        n_skipped=job.n_skipped,
-        precision=ready.precision,
-        device=ready.predictor.device.type,
-        seconds=seconds,
-        start_up_seconds=round(seconds, 3),
-        notes=tuple(note for note in (ready.result.note, ready.note) if note),
+        asked["precision"] = options.precision
+    return prospect.Request(
+        places.place(cohort),
+        places.place(model),
+        places.place(out),
+        asked,
+        options.means,
+        options.overwrite,
+        options.is_used,
     )

@@ -4,15 +4,15 @@ A new kind is one line in `KINDS`.
 """
 
 import hashlib
-import pathlib
 
 import safetensors
 import safetensors.torch
+import torch
 
 from bluebatch import errors
 from bluebatch.engine import task, unmix
 from bluebatch.models import contract
-from bluebatch.store import files, model_folder
+from bluebatch.store import files, model_folder, places
 
 KINDS: dict[str, type[task.Task]] = {"unmix": unmix.Task}
 
@@ -46,12 +46,12 @@ def find(kind: str, where: object = "[model] kind") -> type[task.Task]:
         ) from None
 
 
-def load(folder: str | pathlib.Path) -> task.Task:
+def load(folder: str | places.Place) -> task.Task:
     """Restore a trained model's task: its card and arrays, not yet its weights.
 
     Parameters
     ----------
-    folder : str or pathlib.Path
+    folder : str, pathlib.Path or upath.UPath
         Model folder.
 
     Returns
@@ -78,14 +78,14 @@ def load(folder: str | pathlib.Path) -> task.Task:
         ) from error
 
 
-def load_networks(trained: task.Task, folder: str | pathlib.Path) -> list[contract.Model]:
+def load_networks(trained: task.Task, folder: str | places.Place) -> list[contract.Model]:
     """Build every member's network and load its weights.
 
     Parameters
     ----------
     trained : task.Task
         From `load`.
-    folder : str or pathlib.Path
+    folder : str, pathlib.Path or upath.UPath
         The same model folder.
 
     Returns
@@ -100,10 +100,13 @@ def load_networks(trained: task.Task, folder: str | pathlib.Path) -> list[contra
     """
     networks = []
     for index, member in enumerate(trained.card.members):
-        file = pathlib.Path(folder) / str(member["file"])
-        network = trained.network(index)
+        file = places.place(folder) / str(member["file"])
         try:
-            network.load_state_dict(safetensors.torch.load_file(file))
+            with places.local_copy(file) as copy:
+                # Mapped and not copied, so that the processes of one machine share it.
+                network = _loaded(trained, index, safetensors.torch.load_file(copy))
+        except errors.UnreachableError:
+            raise
         except (OSError, RuntimeError, safetensors.SafetensorError) as error:
             reason = str(error).splitlines()[0]
             raise errors.ForeignStoreError(
@@ -113,12 +116,31 @@ def load_networks(trained: task.Task, folder: str | pathlib.Path) -> list[contra
     return networks
 
 
-def digest(folder: str | pathlib.Path) -> str:
+def blank_network(trained: task.Task, member: int) -> contract.Model:
+    """Build a member's network without weights: to be priced, or loaded.
+
+    Parameters
+    ----------
+    trained : task.Task
+        From `load`.
+    member : int
+        Index into the card's members.
+
+    Returns
+    -------
+    contract.Model
+        Whose parameters have shapes and no memory.
+    """
+    with torch.device("meta"):
+        return trained.network(member)
+
+
+def digest(folder: str | places.Place) -> str:
     """Digest a model: its card, arrays and weights.
 
     Parameters
     ----------
-    folder : str or pathlib.Path
+    folder : str, pathlib.Path or upath.UPath
         Model folder.
 
     Returns
@@ -126,8 +148,18 @@ def digest(folder: str | pathlib.Path) -> str:
     str
         Hexadecimal SHA-256 over the names and contents of its files.
     """
-    folder = pathlib.Path(folder)
+    folder = places.place(folder)
     total = hashlib.sha256()
     for file in sorted([folder / model_folder.CARD_FILE, *folder.glob("*.safetensors")]):
         total.update(f"{file.name} {files.file_digest(file)}\n".encode())
     return total.hexdigest()
+
+
+def _loaded(trained: task.Task, member: int, weights: contract.Batch) -> contract.Model:
+    network = blank_network(trained, member)
+    network.load_state_dict(weights, assign=True)
+    if any(buffer.is_meta for buffer in network.buffers()):
+        # It computes some of its buffers, so it has to be built in full.
+        network = trained.network(member)
+        network.load_state_dict(weights, assign=True)
+    return network

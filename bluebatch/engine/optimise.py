@@ -16,6 +16,9 @@ class TrainingSettings(pydantic.BaseModel):
         At most so many passes over the training rows.
     batch : int
         Rows of a step.
+    micro_batches : int
+        Parts of a batch that are normalised each by themselves and computed one after another, or
+        each by a process of its own under ``torchrun``; 1 becomes the number of processes there.
     learning_rate : float
         At the start.
     optimiser : {"adam", "adamw"}
@@ -36,12 +39,16 @@ class TrainingSettings(pydantic.BaseModel):
         Of matrix products; ``"auto"`` takes bf16 where the device has it.
     window : int
         Blocks of 256 rows within which rows are shuffled.
+    fresh : bool
+        Whether training rows are drawn anew every epoch, where the kind of model and its store
+        allow it: the rows' design stays, and each member draws for itself.
     """
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
 
     epochs: int = pydantic.Field(default=10, gt=0)
     batch: int = pydantic.Field(default=64, ge=2)
+    micro_batches: int = pydantic.Field(default=1, gt=0)
     learning_rate: float = pydantic.Field(default=1e-3, gt=0)
     optimiser: Literal["adam", "adamw"] = "adamw"
     weight_decay: float = pydantic.Field(default=0.01, ge=0)
@@ -52,6 +59,7 @@ class TrainingSettings(pydantic.BaseModel):
     keep: Literal["best", "last"] = "last"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     window: int = pydantic.Field(default=64, gt=0)
+    fresh: bool = False
 
 
 def make_optimiser(network: torch.nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:

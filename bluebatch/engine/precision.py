@@ -1,6 +1,7 @@
 """Device, precision, threads and memory allocator: what decides how fast the same numbers come."""
 
 import ctypes
+import functools
 import logging
 import pathlib
 import platform
@@ -41,9 +42,9 @@ def tune_allocator() -> bool:
     Each tensor over 32 MB is otherwise mapped, zeroed page by page, and unmapped again at every
     operation, which costs more than the arithmetic.
     """
-    if not sys.platform.startswith("linux") or platform.libc_ver()[0] != "glibc":
+    library = _glibc()
+    if library is None:
         return False
-    library = ctypes.CDLL(None)
     settings = {
         _M_MMAP_THRESHOLD: _KEEP_BYTES,
         _M_TRIM_THRESHOLD: _NEVER,
@@ -53,6 +54,24 @@ def tune_allocator() -> bool:
     }
     taken = [library.mallopt(name, value) for name, value in settings.items()]
     return all(taken)
+
+
+def trim_allocator() -> bool:
+    """Hand the gaps between what is in use back to the system.
+
+    Returns
+    -------
+    bool
+        True where there was something to hand back; False beyond Linux with glibc.
+    """
+    library = _glibc()
+    return library is not None and bool(library.malloc_trim(0))
+
+
+def _glibc() -> ctypes.CDLL | None:
+    if not sys.platform.startswith("linux") or platform.libc_ver()[0] != "glibc":
+        return None
+    return ctypes.CDLL(None)
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -115,7 +134,18 @@ def pick_dtype(precision: Precision, device: torch.device) -> torch.dtype:
         )
     if precision == "auto":
         precision = "bf16" if has_bf16(device) else "fp32"
+    if precision == "bf16" and not has_bf16(device):
+        _tell_of_emulation(device)
     return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+
+
+@functools.cache
+def _tell_of_emulation(device: torch.device) -> None:
+    _log.warning(
+        "--precision bf16: %s is not known to multiply it natively, fp32 may be several times "
+        "faster",
+        device,
+    )
 
 
 def has_bf16(device: torch.device) -> bool:

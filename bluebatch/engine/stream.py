@@ -1,12 +1,11 @@
 """From blocks of stores to tensors: the one place where a training set becomes batches.
 
-Training order does not hang on memory. Blocks are shuffled, then the rows within each window of
-blocks, from a generator keyed by seed and epoch; where the whole split fits it is read once and
-kept, else each window is read when its turn comes, and either way the batches are the same.
+A split of a training store is read by the store's own aligned blocks, as it stands or, where the
+kind of model can, drawn anew. `bluebatch.engine.feed` holds what is read and shuffles it.
 """
 
 import hashlib
-import logging
+import tracemalloc
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -20,8 +19,6 @@ from bluebatch.models import contract
 from bluebatch.store import read, schema
 
 BLOCK_ROWS = schema.ROWS_PER_CHUNK
-
-_log = logging.getLogger(__name__)
 
 Indices = npt.NDArray[np.int64]
 
@@ -41,6 +38,42 @@ class Block(NamedTuple):
     kept: Indices
 
 
+class Layout(NamedTuple):
+    """What the rows of a split take.
+
+    Parameters
+    ----------
+    arrays : dict of str to np.ndarray
+        No rows of each array: its shape beyond the rows, and its type.
+    row_bytes : int
+        Inputs and targets of one row.
+    reading_bytes : int
+        What reading one block holds at its peak, the block itself included.
+    """
+
+    arrays: task.Arrays
+    row_bytes: int
+    reading_bytes: int
+
+    def allocate(self, n_rows: int) -> task.Arrays:
+        """Make room for rows.
+
+        Parameters
+        ----------
+        n_rows : int
+            How many.
+
+        Returns
+        -------
+        dict of str to np.ndarray
+            Not filled.
+        """
+        return {
+            name: np.empty((n_rows, *array.shape[1:]), array.dtype)
+            for name, array in self.arrays.items()
+        }
+
+
 class Split:
     """One split of a training store, read by aligned blocks.
 
@@ -52,36 +85,48 @@ class Split:
         Training store.
     name : str
         ``"train"``, ``"validation"`` or ``"test"``.
+    fresh : bool
+        Whether its rows are drawn anew each time, rather than read.
     """
 
-    def __init__(self, learner: task.Task, store: read.Store, name: str) -> None:
+    def __init__(
+        self, learner: task.Task, store: read.Store, name: str, *, fresh: bool = False
+    ) -> None:
         self._learner = learner
         self._store = store
         self.name = name
+        self.fresh = fresh
         rows = np.asarray(learner.rows(store, name), dtype=np.int64)
         self.n_rows = len(rows)
         self.blocks = cut(rows, store.n_rows)
         counts = [len(block.kept) for block in self.blocks]
         self.starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
-    def read(self, index: int) -> task.Arrays:
-        """Read one block's examples.
+    def read(self, index: int, draw: tuple[int, int] = (0, 0)) -> task.Arrays:
+        """Read one block's examples, or draw them.
 
         Parameters
         ----------
         index : int
             Which block.
+        draw : tuple of int
+            Seed and epoch, on which with the block alone hangs what is drawn anew.
 
         Returns
         -------
         dict of str to np.ndarray
             Rows of this split only.
         """
-        block = self.blocks[index]
-        arrays = self._learner.examples(self._store, block.rows)
-        if len(block.kept) == block.rows.stop - block.rows.start:
+        rows, kept = self.blocks[index]
+        if self.fresh:
+            number = rows.start // BLOCK_ROWS
+            rng = np.random.default_rng(keyed_seed(*draw, number))
+            arrays = self._learner.fresh(self._store, rows, rng)
+        else:
+            arrays = self._learner.examples(self._store, rows)
+        if len(kept) == rows.stop - rows.start:
             return arrays
-        return {name: array[block.kept] for name, array in arrays.items()}
+        return {name: array[kept] for name, array in arrays.items()}
 
     def __iter__(self) -> Iterator[task.Arrays]:
         return (self.read(index) for index in range(len(self.blocks)))
@@ -100,98 +145,34 @@ class Split:
                 "needed: at least 2. Make the store again with a larger fraction of them."
             )
 
-    def row_bytes(self) -> int:
-        """Price one row.
+    def layout(self) -> Layout:
+        """Read a block and see what it takes.
 
         Returns
         -------
-        int
-            Bytes of its inputs and targets; 0 for an empty split.
+        Layout
+            Of nothing for an empty split.
         """
         if not self.n_rows:
-            return 0
-        first = self.read(0)
-        return sum(array.nbytes for array in first.values()) // len(self.blocks[0].kept)
-
-
-class Feed:
-    """Shuffled batches of a split.
-
-    Parameters
-    ----------
-    split : Split
-        Where rows come from.
-    batch : int
-        Rows of a batch; the last one may hold fewer.
-    window : int
-        Blocks within which rows are shuffled.
-    keep_bytes : int
-        The split is kept in memory if it takes no more.
-    """
-
-    def __init__(self, split: Split, batch: int, window: int, keep_bytes: int) -> None:
-        self._split = split
-        self._batch = batch
-        self._window = window
-        needed = split.row_bytes() * split.n_rows
-        self.is_kept = needed <= keep_bytes
-        self._kept = join(list(split)) if self.is_kept and split.n_rows else None
-        where = "memory" if self.is_kept else "the store, window by window"
-        message = "%s: %s rows, %.2f GB, from %s"
-        _log.debug(message, split.name, f"{split.n_rows:,}", needed / 1e9, where)
-
-    def n_batches(self) -> int:
-        """Count the batches of an epoch.
-
-        Returns
-        -------
-        int
-            The same in every epoch: what a window leaves over begins the next one's first batch.
-        """
-        return -(-self._split.n_rows // self._batch)
-
-    def batches(self, seed: int, epoch: int) -> Iterator[task.Arrays]:
-        """Draw an epoch's batches.
-
-        Parameters
-        ----------
-        seed, epoch : int
-            On which alone the order depends.
-
-        Yields
-        ------
-        dict of str to np.ndarray
-            Arrays of one batch.
-        """
-        rng = np.random.default_rng(np.random.SeedSequence([seed, epoch]))
-        order = rng.permutation(len(self._split.blocks))
-        windows = [order[i : i + self._window] for i in range(0, len(order), self._window)]
-        left: task.Arrays | None = None
-        for window in windows:
-            arrays, rows = self._load(window)
-            rng.shuffle(rows)
-            cuts = self._cuts(len(rows), 0 if left is None else len(next(iter(left.values()))))
-            for chosen in np.split(rows, cuts):
-                taken = {name: array[chosen] for name, array in arrays.items()}
-                whole = taken if left is None else join([left, taken])
-                left = None
-                if len(next(iter(whole.values()))) < self._batch:
-                    left = whole
-                else:
-                    yield whole
-        if left is not None and len(next(iter(left.values()))):
-            yield left
-
-    def _cuts(self, n_rows: int, n_left: int) -> list[int]:
-        return list(range(self._batch - n_left, n_rows, self._batch))
-
-    def _load(self, window: Indices) -> tuple[task.Arrays, Indices]:
-        starts = self._split.starts
-        if self._kept is not None:
-            rows = [np.arange(starts[block], starts[block + 1]) for block in window]
-            return self._kept, np.concatenate(rows)
-        arrays = join([self._split.read(int(block)) for block in window])
-        return arrays, np.arange(sum(starts[block + 1] - starts[block] for block in window))
+            return Layout({}, 0, 0)
+        index = int(np.argmax(np.diff(self.starts)))
+        if self.fresh:
+            # What drawing keeps for good is not part of what one block takes.
+            self.read(index)
+        was_tracing = tracemalloc.is_tracing()
+        tracemalloc.start()
+        try:
+            before, _ = tracemalloc.get_traced_memory()
+            tracemalloc.reset_peak()
+            block = self.read(index)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            if not was_tracing:
+                tracemalloc.stop()
+        n_rows = len(self.blocks[index].kept)
+        row_bytes = sum(array.nbytes for array in block.values()) // n_rows
+        empty = {name: array[:0].copy() for name, array in block.items()}
+        return Layout(empty, row_bytes, peak - before)
 
 
 def cut(rows: Indices, n_rows: int) -> list[Block]:
@@ -220,22 +201,20 @@ def cut(rows: Indices, n_rows: int) -> list[Block]:
     return blocks
 
 
-def join(blocks: list[task.Arrays]) -> task.Arrays:
-    """Join blocks of rows.
+def count(arrays: task.Arrays) -> int:
+    """Count the rows.
 
     Parameters
     ----------
-    blocks : list of dict of str to np.ndarray
-        At least one; the same names in each.
+    arrays : dict of str to np.ndarray
+        Rows first.
 
     Returns
     -------
-    dict of str to np.ndarray
-        Rows one after another.
+    int
+        The same for each.
     """
-    if len(blocks) == 1:
-        return blocks[0]
-    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+    return len(next(iter(arrays.values())))
 
 
 def to_batch(arrays: task.Arrays, device: torch.device) -> contract.Batch:

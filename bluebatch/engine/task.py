@@ -7,16 +7,21 @@ of this room drives both through these methods and never asks what the names mea
 import abc
 import dataclasses
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from bluebatch import errors
+from bluebatch.engine import reader
 from bluebatch.models import contract
-from bluebatch.store import model_folder, read, schema
+from bluebatch.store import model_folder, read
 
-Arrays = dict[str, npt.NDArray[Any]]
+Arrays = reader.Arrays
+Result = reader.Result
+RowPrice = reader.RowPrice
+Reader = reader.Reader
 Predict = Callable[[Arrays], Arrays]
 
 
@@ -42,8 +47,8 @@ class Options:
         A file of genes of interest, one a line.
     mrna_content : pathlib.Path or None
         A table of conversion factors of the user's own.
-    memory_bytes : int or None
-        What may be planned with; what is free by default.
+    max_memory : int or None
+        Bytes that the run may hold; what the queue granted, or most of what is free, by default.
     """
 
     seed: int = 0
@@ -54,79 +59,28 @@ class Options:
     cohort: str | pathlib.Path | None = None
     genes: pathlib.Path | None = None
     mrna_content: pathlib.Path | None = None
-    memory_bytes: int | None = None
+    max_memory: int | None = None
 
 
-class Result(NamedTuple):
-    """The store that inference fills.
+class Held(NamedTuple):
+    """Bytes that a task holds while it is trained.
 
     Parameters
     ----------
-    spec : schema.StoreSpec
-        Its kind.
-    coordinates : mapping of str to sequence of str
-        Labels by axis.
-    attributes : mapping
-        Root attributes.
-    whole : dict of str to np.ndarray
-        Arrays that do not depend on the rows and are written at once.
-    leave_out : sequence of str
-        Optional arrays that are not written.
-    note : str
-        What the user is told of the match, e.g. how many labels are missing.
+    arrays : int
+        All the time: what goes with the model.
+    learning : int
+        In `Task.learn`, beside a block of examples.
+    judging : int
+        In `Task.judge`, beside a block of examples and the networks.
+    drawing : int
+        From which `Task.fresh` draws.
     """
 
-    spec: schema.StoreSpec
-    coordinates: Mapping[str, Sequence[str]]
-    attributes: Mapping[str, Any]
-    whole: Arrays
-    leave_out: Sequence[str] = ()
-    note: str = ""
-
-
-class Reader(abc.ABC):
-    """One input store as a model sees it: matched by labels once, then read by blocks."""
-
-    @abc.abstractmethod
-    def inputs(self, rows: slice) -> Arrays:
-        """Read a block of rows.
-
-        Parameters
-        ----------
-        rows : slice
-            Rows of the input store.
-
-        Returns
-        -------
-        dict of str to np.ndarray
-            Every array has the rows as its first axis; names as the network's ``transform`` takes
-            them. No row depends on the others of its block.
-        """
-
-    @abc.abstractmethod
-    def result(self) -> Result:
-        """Describe the store that inference is to fill.
-
-        Returns
-        -------
-        Result
-            Its kind, labels and attributes.
-        """
-
-    @abc.abstractmethod
-    def finish(self, predictions: Arrays, inputs: Arrays) -> Arrays:
-        """Turn a block's predictions into the arrays of the result store.
-
-        Parameters
-        ----------
-        predictions, inputs : dict of str to np.ndarray
-            Float32 predictions of the members' mean, and what `inputs` read.
-
-        Returns
-        -------
-        dict of str to np.ndarray
-            Arrays of the result store by name.
-        """
+    arrays: int = 0
+    learning: int = 0
+    judging: int = 0
+    drawing: int = 0
 
 
 class Task(abc.ABC):
@@ -155,8 +109,8 @@ class Task(abc.ABC):
         self.arrays = arrays
 
     @classmethod
-    def learn(cls, store: read.Store, settings: Any, options: Options) -> Self:
-        """Settle all that is known before the networks are trained.
+    def outline(cls, store: read.Store, settings: Any, options: Options) -> Self:
+        """Settle all that can be known before a sample is read: labels, members, facts.
 
         Parameters
         ----------
@@ -170,7 +124,7 @@ class Task(abc.ABC):
         Returns
         -------
         Task
-            With a card and arrays, ready for `network` and `examples`.
+            With a card: ready for `rows`, `examples` and `learn`, and to be priced.
 
         Raises
         ------
@@ -178,6 +132,38 @@ class Task(abc.ABC):
             If this kind of model is not trained by the ``train`` command.
         """
         raise NotImplementedError(f"{cls.__name__} cannot be trained from {type(settings)}")
+
+    def learn(self, store: read.Store) -> "Task":
+        """Learn from samples what the networks start from; nothing by default.
+
+        Parameters
+        ----------
+        store : read.Store
+            Training store.
+
+        Returns
+        -------
+        Task
+            With arrays, ready for `network`.
+        """
+        del store
+        return self
+
+    def held_bytes(self, store: read.Store) -> Held:
+        """Price what the task itself holds beside networks and the rows they are fitted on.
+
+        Parameters
+        ----------
+        store : read.Store
+            Training store.
+
+        Returns
+        -------
+        Held
+            Nothing by default.
+        """
+        del store
+        return Held()
 
     @abc.abstractmethod
     def rows(self, store: read.Store, split: str) -> npt.NDArray[np.int64]:
@@ -212,6 +198,34 @@ class Task(abc.ABC):
         dict of str to np.ndarray
             Float32, rows first.
         """
+
+    def fresh(self, store: read.Store, rows: slice, rng: np.random.Generator) -> Arrays:
+        """Draw a block of training examples anew, of the same design; refused by default.
+
+        Parameters
+        ----------
+        store : read.Store
+            Training store.
+        rows : slice
+            Its rows.
+        rng : np.random.Generator
+            Source of randomness.
+
+        Returns
+        -------
+        dict of str to np.ndarray
+            As `examples` gives them.
+
+        Raises
+        ------
+        errors.ConfigError
+            If this kind of model cannot.
+        """
+        del rows, rng
+        raise errors.ConfigError(
+            f"[training] fresh: {store.path} cannot be drawn anew for a model of the kind "
+            f"{self.card.kind}. Set fresh = false."
+        )
 
     @abc.abstractmethod
     def network(self, member: int) -> contract.Model:

@@ -1,32 +1,38 @@
 """Training: a store and settings become a model folder."""
 
-import dataclasses
 import datetime
 import hashlib
 import json
 import pathlib
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
 import pydantic
+import torch
 
 from bluebatch import errors
 from bluebatch.engine import (
     checkpoint,
     curve,
+    distributed,
     fit,
     folders,
     kinds,
     optimise,
     precision,
     predict,
+    provision,
+    rehearsal,
     task,
+    train_summary,
     unmix,
 )
 from bluebatch.run import partition
-from bluebatch.store import files, model_folder, outputs, read, write
+from bluebatch.run.preview import Preview
+from bluebatch.store import digests, files, model_folder, outputs, places, read, write
 
 TrainingSettings = optimise.TrainingSettings
 Options = task.Options
+TrainSummary = train_summary.TrainSummary
 
 
 class Settings(unmix.Settings):
@@ -43,80 +49,21 @@ class Settings(unmix.Settings):
     training: TrainingSettings = optimise.TrainingSettings()
 
 
-@dataclasses.dataclass(frozen=True)
-class TrainSummary:
-    """What a training run did.
-
-    Parameters
-    ----------
-    path : str
-        Model folder.
-    state : {"new", "resumed", "complete"}
-        What was found there.
-    card : model_folder.Card
-        What the model is.
-    seconds : float
-        Wall time.
-    """
-
-    path: str
-    state: Literal["new", "resumed", "complete"]
-    card: model_folder.Card
-    seconds: float
-
-    def as_text(self) -> str:
-        """Describe the run for a terminal.
-
-        Returns
-        -------
-        str
-            A few lines.
-        """
-        if self.state == "complete":
-            return f"{self.path}: already complete"
-        sizes = ", ".join(f"{len(names):,} {axis}" for axis, names in self.card.labels.items())
-        resumed = " (resumed)" if self.state == "resumed" else ""
-        lines = [
-            f"{self.path}: {len(self.card.members)} networks in {self.seconds:.0f} s{resumed}",
-            f"  {sizes}",
-        ]
-        lines += [
-            f"  {name}: {'none' if value is None else format(value, '.3f')}"
-            for name, value in self.card.scores.get("headline", {}).items()
-        ]
-        return "\n".join(lines)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Describe the run in JSON values.
-
-        Returns
-        -------
-        dict
-            Path, state, seconds, sizes and scores.
-        """
-        return {
-            "path": self.path,
-            "state": self.state,
-            "seconds": round(self.seconds, 2),
-            "members": len(self.card.members),
-            "sizes": {axis: len(names) for axis, names in self.card.labels.items()},
-            "scores": self.card.scores,
-        }
-
-
 def run(
-    store: str | pathlib.Path,
-    out: str | pathlib.Path,
+    store: str | places.Place,
+    out: str | places.Place,
     settings: Settings | None = None,
     options: Options | None = None,
 ) -> TrainSummary:
     """Train a model of the kind that the settings name.
 
+    Under ``torchrun`` every process calls this, and the first one writes.
+
     Parameters
     ----------
-    store : str or pathlib.Path
+    store : str, pathlib.Path or upath.UPath
         Training store.
-    out : str or pathlib.Path
+    out : str, pathlib.Path or upath.UPath
         Model folder to be made.
     settings : Settings, optional
         All that decides what is learnt.
@@ -134,39 +81,87 @@ def run(
         If something else, or an unfinished run, stands at ``out``.
     errors.ChangedInputError
         If an unfinished run to be resumed was of other settings or inputs.
+    errors.ResourceError
+        If the run does not fit the memory that it may use.
     errors.IncompleteError
         If the run was stopped, or the disk is full; it can be resumed.
     """
-    settings, options = settings or Settings(), options or Options()
     seconds = partition.timer()
-    precision.set_up(precision.pick_device(options.device), options.threads)
-    kind = kinds.find(settings.model.kind)
-    inputs = [store, options.cohort, options.genes, options.mrna_content]
-    outputs.check(out, inputs, overwrite=options.overwrite)
-    opened = read.open_store(store, *kind.learns_from)
-    plan = make_plan(opened, settings, options)
-    folder = pathlib.Path(out)
-    state = folders.look(folder, plan, options)
-    if state == "complete":
-        return TrainSummary(str(out), state, model_folder.read_card(folder), seconds())
-    learner = kind.learn(opened, settings, options)
-    if state == "new":
-        # Only now: what is wrong with the inputs has been told, and the old folder still stood.
-        folders.make(folder, plan)
-    with folders.going_on(folder, options):
-        learner = fit_and_judge(learner, opened, folder, settings.training, options)
-        finish(folder, learner, {**plan, "trained_from": str(store)})
+    options = options or Options()
+    with distributed.group(options.device):
+        asked = _ask(store, out, settings, options)
+        folder = asked.folder
+        state = folders.look(folder, asked.plan, options)
+        # No process writes before all have looked.
+        distributed.barrier()
+        if state == "complete":
+            return TrainSummary(str(out), state, model_folder.read_card(folder), seconds())
+        learner = asked.outline()
+        chosen = asked.settle(learner)
+        learner = learner.learn(asked.store)
+        if state == "new" and distributed.is_first():
+            # Only now: what is wrong with the inputs was told while the old folder still stood.
+            folders.make(folder, asked.plan)
+        distributed.barrier()
+        with folders.going_on(folder, options):
+            rows = _fit(learner, asked, chosen)
+    if distributed.is_first():
+        with folders.going_on(folder, options):
+            curve.save(folder, rows)
+            learner = judge(learner, asked.store, folder, options)
+            finish(folder, learner, {**asked.plan, "trained_from": str(store)})
     return TrainSummary(str(out), state, learner.card, seconds())
 
 
-def fit_and_judge(
-    learner: task.Task,
-    store: read.Store,
-    folder: pathlib.Path,
-    settings: TrainingSettings,
-    options: Options,
+def preview(
+    store: str | places.Place,
+    out: str | places.Place,
+    settings: Settings | None = None,
+    options: Options | None = None,
+) -> Preview:
+    """Tell what `run` would do, and write nothing.
+
+    Parameters
+    ----------
+    store : str, pathlib.Path or upath.UPath
+        Training store.
+    out : str, pathlib.Path or upath.UPath
+        Model folder.
+    settings : Settings, optional
+        All that decides what is learnt.
+    options : Options, optional
+        Of the run.
+
+    Returns
+    -------
+    Preview
+        Sizes, memory, and the time estimated from a few steps.
+
+    Raises
+    ------
+    errors.OutputExistsError
+        If something else, or an unfinished run, stands at ``out``.
+    errors.ResourceError
+        If the run does not fit the memory that it may use.
+    """
+    asked = _ask(store, out, settings, options)
+    state = folders.look(asked.folder, asked.plan, asked.options)
+    learner = asked.outline()
+    planned = rehearsal.Planned(
+        learner,
+        asked.store,
+        asked.settings.training,
+        asked.settle(learner),
+        asked.device,
+        str(out),
+    )
+    return rehearsal.tell(planned, state)
+
+
+def judge(
+    learner: task.Task, store: read.Store, folder: places.Place, options: Options
 ) -> task.Task:
-    """Fit all members of any kind of model, write their weights, and score them.
+    """Score the members that were fitted.
 
     Parameters
     ----------
@@ -174,25 +169,64 @@ def fit_and_judge(
         Kind of model, with its card.
     store : read.Store
         Training store.
-    folder : pathlib.Path
-        Model folder.
-    settings : TrainingSettings
-        How.
+    folder : pathlib.Path or upath.UPath
+        Model folder with the members' weights.
     options : Options
-        Seed and resources.
+        Device and seed.
 
     Returns
     -------
     task.Task
         With its scores.
     """
-    trainer = fit.Trainer(learner, store, folder, settings, options)
-    rows = trainer.fit_all()
-    curve.save(folder, rows)
-    networks = kinds.load_networks(learner, folder)
     # Scored in fp32 whatever the precision of training was: the same on every machine.
-    predictor = predict.Predictor(networks, device=trainer.device, seed=options.seed)
-    return learner.judge(store, predictor)
+    device = distributed.pick_device(options.device)
+    networks = kinds.load_networks(learner, folder)
+    return learner.judge(store, predict.Predictor(networks, device=device, seed=options.seed))
+
+
+class _Asked(NamedTuple):
+    """What is asked for, checked as far as no sample has to be read."""
+
+    store: read.Store
+    folder: places.Place
+    settings: Settings
+    options: Options
+    device: torch.device
+    plan: dict[str, Any]
+
+    def outline(self) -> task.Task:
+        kind = kinds.find(self.settings.model.kind)
+        return kind.outline(self.store, self.settings, self.options)
+
+    def settle(self, learner: task.Task) -> provision.Provision:
+        training, budget = self.settings.training, self.options.max_memory
+        return provision.settle(learner, self.store, training, self.device, budget)
+
+
+def _ask(
+    store: str | places.Place,
+    out: str | places.Place,
+    settings: Settings | None,
+    options: Options | None,
+) -> _Asked:
+    settings, options = settings or Settings(), options or Options()
+    device = distributed.pick_device(options.device)
+    precision.set_up(device, options.threads)
+    training = distributed.whole_parts(settings.training)
+    settings = settings.model_copy(update={"training": training})
+    kind = kinds.find(settings.model.kind)
+    inputs = [store, options.cohort, options.genes, options.mrna_content]
+    outputs.check(out, inputs, overwrite=options.overwrite)
+    opened = read.open_store(store, *kind.learns_from)
+    plan = make_plan(opened, settings, options)
+    return _Asked(opened, places.place(out), settings, options, device, plan)
+
+
+def _fit(learner: task.Task, asked: _Asked, chosen: provision.Provision) -> list[dict[str, Any]]:
+    training = asked.settings.training
+    feeds = provision.open_feeds(learner, asked.store, training, chosen)
+    return fit.Trainer(learner, feeds, asked.folder, training, asked.options).fit_all()
 
 
 def make_plan(store: read.Store, settings: Settings, options: Options) -> dict[str, Any]:
@@ -216,20 +250,20 @@ def make_plan(store: read.Store, settings: Settings, options: Options) -> dict[s
     plan: dict[str, Any] = {
         "settings": settings.model_dump(mode="json"),
         "seed": options.seed,
-        "store_digest": read.digest(store.path),
-        "cohort_digest": read.digest(options.cohort) if options.cohort else None,
+        "store_digest": digests.of_store(store.path),
+        "cohort_digest": digests.of_store(options.cohort) if options.cohort else None,
         **{name: _file_digest(path) for name, path in lists.items()},
     }
     text = json.dumps(plan, sort_keys=True)
     return {**plan, "run_id": hashlib.sha256(text.encode()).hexdigest()[:16]}
 
 
-def finish(folder: pathlib.Path, learner: task.Task, made_from: dict[str, Any]) -> None:
+def finish(folder: places.Place, learner: task.Task, made_from: dict[str, Any]) -> None:
     """Write the card, which makes the folder a model, and remove the checkpoints.
 
     Parameters
     ----------
-    folder : pathlib.Path
+    folder : pathlib.Path or upath.UPath
         Model folder.
     learner : task.Task
         Scored.

@@ -1,60 +1,31 @@
 """The task of unmixing: pseudobulks in, cell-type fractions and profiles out."""
 
 import dataclasses
-from collections.abc import Iterator
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-import pydantic
 import torch
 
-from bluebatch.engine import stream, task, unmix_facts, unmix_panel, unmix_scores, unmixing
-from bluebatch.expression import baselines, metrics, normalise
-from bluebatch.expression import mrna as mrna_content
-from bluebatch.expression import panel as gene_panel
+from bluebatch.engine import (
+    stream,
+    task,
+    unmix_draws,
+    unmix_examples,
+    unmix_facts,
+    unmix_panel,
+    unmix_scores,
+    unmix_settings,
+    unmixing,
+)
+from bluebatch.expression import baselines
 from bluebatch.models import contract
 from bluebatch.models import unmix as unmixer
-from bluebatch.store import genes, model_folder, read
+from bluebatch.store import model_folder, read
 
-KIND = "unmix"
 AXES = ("input_gene", "gene", "cell_type", "library_gene")
-LARGEST_FRACTION_SHIFT = 2e-3
-SMALLEST_CORRELATION = 0.999
 
-Float = npt.NDArray[np.float32]
-
-
-class Settings(pydantic.BaseModel):
-    """What decides a model of this kind, beside how its networks are fitted.
-
-    Parameters
-    ----------
-    panel : gene_panel.PanelSettings
-        Genes.
-    mrna : mrna_content.MrnaSettings
-        Which fraction is learnt.
-    model : unmixer.ModelSettings
-        Networks.
-    anchor : baselines.AnchorSettings
-        What the profiles start from.
-    """
-
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
-
-    panel: gene_panel.PanelSettings = gene_panel.PanelSettings()
-    mrna: mrna_content.MrnaSettings = mrna_content.MrnaSettings()
-    model: unmixer.ModelSettings = unmixer.ModelSettings()
-    anchor: baselines.AnchorSettings = baselines.AnchorSettings()
-
-    @pydantic.model_validator(mode="after")
-    def _check_output(self) -> Self:
-        if self.anchor.kind != "none" and self.model.output == "relu":
-            raise ValueError(
-                '[model] output = "relu" never learns on an anchor, '
-                'needed: output = "linear", or [anchor] kind = "none"'
-            )
-        return self
+Settings = unmix_settings.Settings
 
 
 class Task(task.Task):
@@ -78,10 +49,12 @@ class Task(task.Task):
             raise KeyError(f"labels of {', '.join(lacking)}")
         sections = {name: card.settings[name] for name in Settings.model_fields}
         self.settings = Settings.model_validate(sections)
+        self._examples: dict[str, unmix_examples.Examples] = {}
+        self._is_fitted = True
 
     @classmethod
-    def learn(cls, store: read.Store, settings: Settings, options: task.Options) -> Self:
-        """Choose the genes and fit the baselines.
+    def outline(cls, store: read.Store, settings: Settings, options: task.Options) -> Self:
+        """Choose the genes.
 
         Parameters
         ----------
@@ -95,7 +68,7 @@ class Task(task.Task):
         Returns
         -------
         Task
-            Ready to be trained.
+            Without what is fitted to samples.
 
         Raises
         ------
@@ -105,38 +78,50 @@ class Task(task.Task):
             If the store has no marker table.
         """
         chosen = unmix_panel.choose(store, settings.panel, options)
-        facts = unmix_facts.collect(store, chosen.markers, settings.mrna.target, options)
-        members = [
-            {**member.model_dump(), "file": f"member_{index}.safetensors"}
-            for index, member in enumerate(settings.model.members)
-        ]
-        card = model_folder.Card(
-            kind=KIND,
-            labels={
-                "input_gene": chosen.inputs,
-                "gene": chosen.outputs,
-                "cell_type": store.labels["cell_type"],
-                "library_gene": store.labels["gene"],
-            },
-            units={
-                "profile": f"log2(1 + CPM), CPM over the {settings.panel.cpm_over}",
-                "rna_fraction": "fraction of RNA",
-                "proportion": "fraction of cells",
-            },
-            settings=settings.model_dump(mode="json"),
-            made_from={"reference": store.attributes.get("references")},
-            facts=facts,
-            scores={},
-            members=members,
-        )
+        card = unmix_facts.describe(store, chosen, settings, options)
         arrays: task.Arrays = {}
         if store.has("cell_library_size"):
             arrays["cell_library_size"] = store.read("cell_library_size")
-        fresh = cls(card, arrays)
-        fitted = fresh._fit_baselines(store)
-        if settings.model.share_surprise:
+        outlined = cls(card, arrays)
+        outlined._is_fitted = False
+        return outlined
+
+    def learn(self, store: read.Store) -> "Task":
+        """Fit the baselines, block by block.
+
+        Parameters
+        ----------
+        store : read.Store
+            Pseudobulks.
+
+        Returns
+        -------
+        Task
+            Ready to be trained.
+        """
+        fitted = self._fit_baselines(store)
+        arrays = {**self.arrays, **fitted.arrays()}
+        if self.settings.model.share_surprise:
             arrays["surprise_variance"] = fitted.curve.least_spread().astype(np.float32)
-        return cls(card, {**arrays, **fitted.arrays()})
+        learnt = Task(self.card, arrays)
+        learnt._examples = self._examples
+        return learnt
+
+    def held_bytes(self, store: read.Store) -> task.Held:
+        """Price baselines, scores and training cells.
+
+        Parameters
+        ----------
+        store : read.Store
+            Pseudobulks.
+
+        Returns
+        -------
+        task.Held
+            Bytes at the most.
+        """
+        held = unmix_settings.held_bytes(self.settings, self._sizes)
+        return held._replace(drawing=unmix_draws.held_bytes(store))
 
     def rows(self, store: read.Store, split: str) -> npt.NDArray[np.int64]:
         """List the samples of a split.
@@ -171,11 +156,31 @@ class Task(task.Task):
             ``log_cpm`` (n, input_gene), ``profile`` (n, cell_type, gene), ``fraction`` (n,
             cell_type), float32.
         """
-        profile = self._profile(store, rows)
-        if self.settings.model.absent == "zeros":
-            profile = np.nan_to_num(profile)
-        fraction = store.read(self.settings.mrna.target, rows)
-        return {"log_cpm": self._log_cpm(store, rows), "profile": profile, "fraction": fraction}
+        return self._of(store).read(rows)
+
+    def fresh(self, store: read.Store, rows: slice, rng: np.random.Generator) -> task.Arrays:
+        """Draw training samples of the same design from other cells.
+
+        Parameters
+        ----------
+        store : read.Store
+            Pseudobulks that keep their training cells.
+        rows : slice
+            Training samples.
+        rng : np.random.Generator
+            Source of randomness.
+
+        Returns
+        -------
+        dict of str to np.ndarray
+            As `examples`.
+
+        Raises
+        ------
+        errors.ForeignStoreError
+            If the store holds no cells.
+        """
+        return self._of(store).draw(rows, rng)
 
     def network(self, member: int) -> contract.Model:
         """Build one member, untrained.
@@ -190,15 +195,12 @@ class Task(task.Task):
         contract.Model
             With its anchor.
         """
-        labels = self.card.labels
-        sizes = unmixer.Sizes(len(labels["input_gene"]), len(labels["gene"]), self._n_types)
         settings = self.settings.model
-        return unmixer.Network(settings, settings.members[member], sizes, self._anchor())
+        return unmixer.Network(settings, settings.members[member], self._sizes, self._anchor())
 
     @property
-    def _n_types(self) -> int:
-        """Number of cell types."""
-        return len(self.card.labels["cell_type"])
+    def _sizes(self) -> unmixer.Sizes:
+        return unmixer.Sizes(*(len(self.card.labels[axis]) for axis in AXES[:3]))
 
     def judge(self, store: read.Store, predict: task.Predict) -> "Task":
         """Score the members' mean on validation and test samples.
@@ -234,11 +236,7 @@ class Task(task.Task):
             True if no fraction moves by more than .002, and all but one gene in a hundred keep a
             correlation of .999 across samples.
         """
-        shift = np.abs(exact["fraction"] - rounded["fraction"]).max()
-        varies = exact["profile"].std(axis=0) > 1e-3
-        kept = metrics.pearson(rounded["profile"], exact["profile"], axis=0)[varies]
-        lowest = np.nanquantile(kept, 0.01) if len(kept) > 0 and len(exact["profile"]) > 2 else 1
-        return bool(shift <= LARGEST_FRACTION_SHIFT and lowest >= SMALLEST_CORRELATION)
+        return unmix_scores.agree(exact, rounded)
 
     def bind(self, store: read.Store, options: Any) -> task.Reader:
         """Match a cohort's genes to the model's.
@@ -268,9 +266,17 @@ class Task(task.Task):
         )
         return unmixing.Reader(knowledge, store, options)
 
+    def _of(self, store: read.Store) -> unmix_examples.Examples:
+        if store.path not in self._examples:
+            labels = self.card.labels
+            self._examples[store.path] = unmix_examples.Examples(labels, self.settings, store)
+        return self._examples[store.path]
+
     def _fit_baselines(self, store: read.Store) -> baselines.Baselines:
-        training, validation = (_Blocks(self, store, name) for name in ("train", "validation"))
-        training.split.require_rows()
+        splits = [stream.Split(self, store, name) for name in ("train", "validation")]
+        splits[0].require_rows()
+        examples = self._of(store)
+        training, validation = (unmix_examples.Blocks(examples, each, store) for each in splits)
         fitted = baselines.fit(training, self.settings.anchor, validation)
         references = store.attributes.get("references")
         if not references:
@@ -280,7 +286,7 @@ class Task(task.Task):
 
     def _anchor(self) -> dict[str, torch.Tensor] | None:
         kind = self.settings.anchor.kind
-        if kind == "none":
+        if kind == "none" or not self._is_fitted:
             return None
         anchor = baselines.Baselines.from_arrays(self.arrays).anchor(kind)
         if anchor is None:
@@ -291,39 +297,3 @@ class Task(task.Task):
         # (cell_type, component, gene) -> (component, cell_type, gene): one matrix product.
         parts["coefficient"] = parts["coefficient"].transpose(0, 1).contiguous()
         return parts
-
-    def _log_cpm(self, store: read.Store, rows: slice) -> Float:
-        columns = genes.match(self.card.labels["input_gene"], store.labels["gene"]).index
-        library = None
-        if self.settings.panel.cpm_over == "library":
-            library = store.read("library_size", rows)
-        expression = store.read("expression", rows)
-        return normalise.select_log_cpm(expression, columns, library).astype(np.float32)
-
-    def _profile(self, store: read.Store, rows: slice) -> Float:
-        columns = genes.match(self.card.labels["gene"], store.labels["profile_gene"]).index
-        profile: Float = store.read("profile", rows)[:, :, columns]
-        if self.settings.panel.cpm_over == "panel":
-            cpm = normalise.counts_per_million(normalise.unlog_transform(profile))
-            profile = normalise.log_transform(cpm).astype(np.float32)
-        if self.settings.model.absent == "masked":
-            profile[store.read("n_cells", rows) < self.settings.model.min_cells] = np.nan
-        return profile
-
-
-class _Blocks:
-    """A split as the baselines take it, as often as they ask."""
-
-    def __init__(self, learner: Task, store: read.Store, split: str) -> None:
-        self._learner, self._store = learner, store
-        self.split = stream.Split(learner, store, split)
-
-    def __iter__(self) -> Iterator[task.Arrays]:
-        for block in self.split.blocks:
-            rows, kept = block.rows, block.kept
-            log_cpm = self._learner._log_cpm(self._store, rows)
-            yield {
-                "input": baselines.standard_input(log_cpm)[kept],
-                "profile": self._learner._profile(self._store, rows)[kept],
-                "proportion": self._store.read("proportion", rows)[kept],
-            }

@@ -5,9 +5,61 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bluebatch.engine import task
+from bluebatch.engine import task, unmix_settings
 from bluebatch.expression import mrna
-from bluebatch.store import read
+from bluebatch.expression import panel as gene_panel
+from bluebatch.store import model_folder, read
+
+KIND = "unmix"
+
+
+def describe(
+    store: read.Store,
+    chosen: gene_panel.GenePanel,
+    settings: unmix_settings.Settings,
+    options: task.Options,
+) -> model_folder.Card:
+    """Write the card of a model that is still to be trained.
+
+    Parameters
+    ----------
+    store : read.Store
+        Pseudobulks.
+    chosen : gene_panel.GenePanel
+        Genes.
+    settings : unmix_settings.Settings
+        Resolved configuration.
+    options : task.Options
+        Of the run.
+
+    Returns
+    -------
+    model_folder.Card
+        Without scores.
+    """
+    members = [
+        {**member.model_dump(), "file": f"member_{index}.safetensors"}
+        for index, member in enumerate(settings.model.members)
+    ]
+    return model_folder.Card(
+        kind=KIND,
+        labels={
+            "input_gene": chosen.inputs,
+            "gene": chosen.outputs,
+            "cell_type": store.labels["cell_type"],
+            "library_gene": store.labels["gene"],
+        },
+        units={
+            "profile": f"log2(1 + CPM), CPM over the {settings.panel.cpm_over}",
+            "rna_fraction": "fraction of RNA",
+            "proportion": "fraction of cells",
+        },
+        settings=settings.model_dump(mode="json"),
+        made_from={"reference": store.attributes.get("references")},
+        facts=collect(store, chosen.markers, settings.mrna.target, options),
+        scores={},
+        members=members,
+    )
 
 
 def collect(

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from bluebatch import errors
 from bluebatch.engine import task
@@ -74,7 +75,8 @@ class Reader(task.Reader):
         shared = [
             (position[name], at) for at, name in enumerate(labels["gene"]) if name in position
         ]
-        self._compared = np.array(shared, dtype=np.int64).reshape(-1, 2).T
+        pairs = np.array(shared, dtype=np.int64).reshape(-1, 2).T
+        self._compared = _as_slice(pairs[0]), _as_slice(pairs[1])
 
     def inputs(self, rows: slice) -> task.Arrays:
         """Read and normalise samples.
@@ -94,7 +96,7 @@ class Reader(task.Reader):
         if self._known.cpm_over == "library":
             library = self._library_size(expression, rows)
         log_cpm = normalise.select_log_cpm(expression, self._match.index, library)
-        return {"log_cpm": log_cpm.astype(np.float32)}
+        return {"log_cpm": log_cpm.astype(np.float32, copy=False)}
 
     def result(self) -> task.Result:
         """Describe the profile store.
@@ -190,6 +192,27 @@ class Reader(task.Reader):
             "gene_coverage": measured.mean(axis=1, dtype=np.float64).astype(np.float32),
         }
 
+    def price(self) -> task.RowPrice:
+        """Price the memory of a sample.
+
+        Returns
+        -------
+        task.RowPrice
+            All genes of the cohort are read, in whole chunks, before the model's are chosen.
+        """
+        labels = self._known.card.labels
+        array = self._store.group["expression"]
+        rows_of_chunk = max(1.0, array.chunks[0] / schema.ROWS_PER_CHUNK)  # type: ignore[union-attr]
+        measured = 4 * len(self._store.labels["gene"])
+        inputs = 4 * len(labels["input_gene"])
+        profile = 4 * len(labels["cell_type"]) * len(labels["gene"])
+        # The profiles, and their values in CPM.
+        finishing = 2 * profile + 2 * inputs
+        if "surprise_variance" in self._known.arrays:
+            finishing += profile
+        reading = round(2 * rows_of_chunk * measured) + measured + 3 * inputs
+        return task.RowPrice(reading=reading, inputs=inputs, finishing=finishing)
+
     def _library_size(self, expression: Float, rows: slice) -> npt.NDArray[np.float64]:
         if len(self._library) == expression.shape[1]:
             return np.asarray(self._store.read("library_size", rows), dtype=np.float64)
@@ -199,7 +222,7 @@ class Reader(task.Reader):
         self, profile: Float, rna_fraction: npt.NDArray[np.floating], log_cpm: Float
     ) -> Float:
         read_at, written_at = self._compared
-        mixed = mixture.mix_profiles(profile[:, :, written_at], rna_fraction)
+        mixed = _mix(torch.from_numpy(profile)[:, :, written_at], rna_fraction)
         squared = (mixed - log_cpm[:, read_at]) ** 2
         n_measured = np.isfinite(squared).sum(axis=1)
         total = np.asarray(np.nansum(squared, axis=1, dtype=np.float64))
@@ -221,6 +244,23 @@ class Reader(task.Reader):
         if pseudobulk and sizes is not None:
             return mrna.for_pseudobulk(sizes)
         return mrna.for_bulk(card.labels["cell_type"], self._known.mrna, own)
+
+
+def _mix(profile: torch.Tensor, rna_fraction: npt.NDArray[np.floating]) -> Float:
+    """Do as `mixture.mix_profiles` does, one part at a time: several times faster."""
+    weights = torch.from_numpy(rna_fraction.astype(np.float32))
+    mixed = torch.ones(len(profile), profile.shape[2])
+    for part in range(profile.shape[1]):
+        cpm = torch.exp2(profile[:, part]).sub_(1).nan_to_num_(0.0)
+        mixed.addcmul_(cpm, weights[:, part : part + 1])
+    return mixed.log2_().numpy()
+
+
+def _as_slice(positions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64] | slice:
+    """Turn consecutive positions into a slice, which takes them without a copy."""
+    if len(positions) and np.array_equal(positions, np.arange(len(positions)) + positions[0]):
+        return slice(int(positions[0]), int(positions[-1]) + 1)
+    return positions
 
 
 def _check_coverage(store: read.Store, match: genes.Match, least: float) -> None:
