@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bluebatch.expression import normalise
-from bluebatch.simulate import design, plan, split
-from bluebatch.store import schema
+from bluebatch.simulate import plan, split
+from bluebatch.store import cells, schema
 
 Array = npt.NDArray[Any]
 
@@ -56,7 +56,7 @@ def draw(planned: plan.Plan, rows: slice) -> dict[str, Array]:
         "n_cells": n_cells.astype(np.int32),
         "profile": by_type.transpose(1, 0, 2),
         "split": np.array(split.NAMES, dtype=object)[part],
-        "source": np.array([*planned.coordinates["reference"], design.MIXED], dtype=object)[source],
+        "source": np.array([*planned.references, cells.MIXED], dtype=object)[source],
         "twin": planned.design.twin[rows],
     }
 

@@ -1,5 +1,7 @@
 """The reference that is used when none is given: 700 PBMC that scanpy ships (BSD-3)."""
 
+import hashlib
+
 import numpy as np
 import numpy.typing as npt
 import scanpy
@@ -35,3 +37,17 @@ def read() -> tuple[counts.HeldMatrix, list[str], npt.NDArray[np.object_]]:
     labels = cells.obs["bulk_labels"].astype(str).to_numpy(dtype=object)
     genes = [str(gene) for gene in cells.raw.var_names]
     return counts.HeldMatrix("raw", values.astype(np.float32)), genes, labels
+
+
+def digest() -> str:
+    """Digest the bundled cells.
+
+    Returns
+    -------
+    str
+        ``sha256:...`` of counts, genes and labels.
+    """
+    matrix, genes, labels = read()
+    made = hashlib.sha256(matrix.values.data.tobytes() + matrix.values.indices.tobytes())
+    made.update("\n".join([*genes, *labels]).encode())
+    return f"sha256:{made.hexdigest()}"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pydantic
 
 from bluebatch import errors
@@ -153,13 +154,13 @@ def _merge(
         notes.append(f"{pathlib.Path(place).name}: {len(used)} labels merged into {into}.")
         for old, new in used:
             _log.debug("%s: %s is taken as %s", place, old, new)
-    names, position = np.unique(labels.astype(str), return_inverse=True)
-    return np.array([target[str(name)] for name in names], dtype=object)[position]
+    position, names = pd.factorize(labels)
+    return np.array([target[name] for name in names], dtype=object)[position]
 
 
 def _count(labels: Labels) -> dict[str, int]:
-    names, numbers = np.unique(labels.astype(str), return_counts=True)
-    return {str(name): int(number) for name, number in zip(names, numbers, strict=True)}
+    position, names = pd.factorize(labels, sort=True)
+    return dict(zip(map(str, names), np.bincount(position).tolist(), strict=True))
 
 
 def _check_kept(

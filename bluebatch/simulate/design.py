@@ -8,7 +8,6 @@ import numpy.typing as npt
 from bluebatch.simulate import proportions, split
 
 IntArray = npt.NDArray[np.int64]
-MIXED = "mixed"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,7 +6,7 @@ Files are read through h5py rather than a backed AnnData, which holds layers in 
 import contextlib
 import hashlib
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import h5py
 import numpy as np
@@ -15,7 +15,7 @@ import pandas as pd
 from anndata.io import read_elem
 
 from bluebatch import errors
-from bluebatch.simulate import counts
+from bluebatch.simulate import stored
 
 WHOLE_DIGEST_BYTES = 2 << 30
 END_BYTES = 64 << 20
@@ -43,9 +43,7 @@ def open_file(path: str | pathlib.Path) -> Iterator[h5py.File]:
     errors.InputFileError
         If it is no h5ad file, or a torn one.
     """
-    if not pathlib.Path(path).is_file():
-        what = "is a folder" if pathlib.Path(path).is_dir() else "nothing is there"
-        raise errors.MissingInputError(f"{path}: {what}, needed: an .h5ad file. Check the path.")
+    _check_there(path)
     try:
         with h5py.File(path, "r") as file:
             lacking = {"obs", "var"} - set(file)
@@ -64,7 +62,7 @@ def open_file(path: str | pathlib.Path) -> Iterator[h5py.File]:
         ) from error
 
 
-def find(path: str, file: h5py.File, layer: str | None) -> counts.StoredMatrix:
+def find(path: str, file: h5py.File, layer: str | None) -> stored.StoredMatrix:
     """Find the matrix that holds the counts.
 
     Parameters
@@ -79,7 +77,7 @@ def find(path: str, file: h5py.File, layer: str | None) -> counts.StoredMatrix:
 
     Returns
     -------
-    counts.StoredMatrix
+    stored.StoredMatrix
         The matrix.
 
     Raises
@@ -106,7 +104,7 @@ def find(path: str, file: h5py.File, layer: str | None) -> counts.StoredMatrix:
     )
 
 
-def frame(path: str, file: h5py.File, name: str) -> pd.DataFrame:
+def frame(path: str, file: h5py.File, name: str, only: Sequence[str] | None = None) -> pd.DataFrame:
     """Read the table of cells or genes.
 
     Parameters
@@ -117,19 +115,24 @@ def frame(path: str, file: h5py.File, name: str) -> pd.DataFrame:
         The open file.
     name : {"obs", "var"}
         Which.
+    only : sequence of str, optional
+        Columns that are read where they are there, without the index; all by default.
 
     Returns
     -------
     pd.DataFrame
-        The table.
+        The table, or its columns; their names all stand in ``attrs["columns"]``.
 
     Raises
     ------
     errors.InputFileError
         If it cannot be read.
     """
+    node = file[name]
+    # Files of before 2020 keep a table, or the labels of its columns, in one piece.
+    apart = isinstance(node, h5py.Group) and node.attrs.get("encoding-version") == "0.2.0"
     try:
-        table = read_elem(file[name])
+        table = read_elem(node) if only is None or not apart else _columns(node, only)
     except (KeyError, TypeError, ValueError) as error:
         raise errors.InputFileError(
             f"{path}: {name} cannot be read ({error}). Write the file again with "
@@ -137,6 +140,7 @@ def frame(path: str, file: h5py.File, name: str) -> pd.DataFrame:
         ) from error
     if not isinstance(table, pd.DataFrame):
         raise errors.InputFileError(f"{path}: {name} is no table. Write the file again.")
+    table.attrs.setdefault("columns", [str(column) for column in table.columns])
     return table
 
 
@@ -150,7 +154,7 @@ def column(
     path : str
         Path of the file, for messages.
     frame : pd.DataFrame
-        The table.
+        Read by `frame`.
     key, flag : str
         Column, and the flag that names it.
     table : str
@@ -159,7 +163,7 @@ def column(
     Returns
     -------
     np.ndarray of str
-        ``""`` where a value is missing.
+        ``""`` where a value is missing. Equal labels are one object.
 
     Raises
     ------
@@ -169,10 +173,11 @@ def column(
     if key not in frame.columns:
         raise errors.LabelMismatchError(
             f"{path}: {table} has no column {key!r}, there are: "
-            f"{', '.join(map(str, frame.columns)) or 'none'}. Give one of these to {flag}."
+            f"{', '.join(frame.attrs['columns']) or 'none'}. Give one of these to {flag}."
         )
-    values = frame[key].astype(object)
-    return np.asarray(values.where(values.notna(), ""), dtype=object).astype(str).astype(object)
+    codes, values = pd.factorize(frame[key])
+    # Missing values have the code -1: the last.
+    return np.array([*map(str, values), ""], dtype=object)[codes]
 
 
 def digest(path: str | pathlib.Path) -> str:
@@ -188,7 +193,13 @@ def digest(path: str | pathlib.Path) -> str:
     str
         ``sha256:...`` of the content; of files over 2 GiB ``sha256-ends:...``, the size with the
         first and last 64 MiB.
+
+    Raises
+    ------
+    errors.MissingInputError
+        If there is no file.
     """
+    _check_there(path)
     size = pathlib.Path(path).stat().st_size
     total = hashlib.sha256()
     with pathlib.Path(path).open("rb") as handle:
@@ -202,7 +213,22 @@ def digest(path: str | pathlib.Path) -> str:
     return f"sha256-ends:{total.hexdigest()}"
 
 
-def _matrices(path: str, file: h5py.File) -> dict[str, counts.StoredMatrix]:
+def _check_there(path: str | pathlib.Path) -> None:
+    if not pathlib.Path(path).is_file():
+        what = "is a folder" if pathlib.Path(path).is_dir() else "nothing is there"
+        raise errors.MissingInputError(f"{path}: {what}, needed: an .h5ad file. Check the path.")
+
+
+def _columns(node: h5py.Group, only: Sequence[str]) -> pd.DataFrame:
+    names = [str(name) for name in node.attrs["column-order"]]
+    n_rows = len(read_elem(node[node.attrs["_index"]]))
+    read = {key: read_elem(node[key]) for key in only if key in names}
+    table = pd.DataFrame(read, index=pd.RangeIndex(n_rows))
+    table.attrs["columns"] = names
+    return table
+
+
+def _matrices(path: str, file: h5py.File) -> dict[str, stored.StoredMatrix]:
     nodes = {name: file["layers"][name] for name in file.get("layers", {})}
     if "raw" in file and "X" in file["raw"]:
         nodes["raw"] = file["raw"]["X"]
@@ -212,5 +238,5 @@ def _matrices(path: str, file: h5py.File) -> dict[str, counts.StoredMatrix]:
     for name, node in nodes.items():
         dense = isinstance(node, h5py.Dataset) and len(node.shape) == 2
         if dense or (isinstance(node, h5py.Group) and "indptr" in node):
-            matrices[name] = counts.StoredMatrix(path, name, node)
+            matrices[name] = stored.StoredMatrix(path, name, node)
     return matrices

@@ -1,5 +1,6 @@
-"""From references to the plan of a simulation: pools, design, markers and labels."""
+"""From references to the plan of a simulation: the cells, and what every sample is to be."""
 
+import contextlib
 import logging
 import pathlib
 from collections.abc import Sequence
@@ -8,14 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from bluebatch import errors
-from bluebatch.expression import markers
-from bluebatch.simulate import design, genes, pools, reference, split
-from bluebatch.simulate.settings import RunOptions, Settings
+from bluebatch.run import partition
+from bluebatch.simulate import design, pools, price, ranking, reference, request, split
+from bluebatch.simulate.settings import Settings
 from bluebatch.store import schema
 
 NORMALISATION = "profile: log2(1 + CPM over all genes); expression: counts"
-MARKERS = ("marker_log_fold_change", "marker_adjusted_p")
 TRAIN = split.NAMES.index("train")
 
 _log = logging.getLogger(__name__)
@@ -35,48 +34,177 @@ class Plan(NamedTuple):
         What every sample is to be.
     profile_genes : np.ndarray of int
         Positions of the genes whose profiles are kept.
-    coordinates : dict of str to list of str
-        Labels of every axis of the store.
-    attributes : dict
-        Root attributes of the store.
-    whole : dict of str to np.ndarray
-        Arrays that do not depend on the samples.
+    references : list of str
+        Their names.
     draws : list of np.random.SeedSequence
         One a group of 256 samples.
+    sizes : price.Sizes
+        For the price of the run.
     """
 
     pools: pools.Pools
     design: design.Design
     profile_genes: npt.NDArray[np.int64]
-    coordinates: dict[str, list[str]]
-    attributes: dict[str, Any]
-    whole: dict[str, Array]
+    references: list[str]
     draws: list[np.random.SeedSequence]
+    sizes: price.Sizes
 
 
-def prepare(
-    references: Sequence[str | pathlib.Path], settings: Settings, options: RunOptions
-) -> Plan:
-    """Read the references and plan every sample.
+class Layout(NamedTuple):
+    """What the store holds beside its samples.
 
     Parameters
     ----------
-    references : sequence of str or pathlib.Path
-        Files in h5ad format; the bundled reference where there are none.
-    settings : Settings
-        The science.
-    options : RunOptions
-        Seed, extra genes.
+    coordinates : dict of str to list of str
+        Labels of every axis.
+    attributes : dict
+        Root attributes.
+    whole : dict of str to np.ndarray
+        Arrays that do not depend on the samples.
+    kept_cells : tuple of np.ndarray of int, shape (cell,), or None
+        Row of the counts, cell type and reference of each cell that is kept.
+    """
+
+    coordinates: dict[str, list[str]]
+    attributes: dict[str, Any]
+    whole: dict[str, Array]
+    kept_cells: tuple[IntArray, IntArray, IntArray] | None
+
+
+class _Begun(NamedTuple):
+    """What every process of a run draws alike."""
+
+    settings: Settings
+    atlas: reference.Atlas
+    pools: pools.Pools
+    split_by: list[str]
+    design: design.Design
+    rank_seed: np.random.SeedSequence
+    draws: list[np.random.SeedSequence]
+    sizes: price.Sizes
+
+
+def prepare(asked: partition.Plan, max_memory: int | None = None) -> tuple[Plan, Layout]:
+    """Read the references, plan every sample and rank the markers.
+
+    Parameters
+    ----------
+    asked : partition.Plan
+        Made by `request.make`.
+    max_memory : int, optional
+        Bytes that the process may hold; what was granted by default.
+
+    Returns
+    -------
+    plan : Plan
+        Ready to be drawn.
+    layout : Layout
+        Of the store.
+
+    Raises
+    ------
+    errors.LabelMismatchError
+        If none of the extra genes is in the references.
+    errors.ResourceError
+        If it would hold more.
+    """
+    begun = _begin(asked, max_memory)
+    settings, atlas, cells = begun.settings, begun.atlas, begun.pools
+    trained = settings.split.fractions[TRAIN] > 0
+    rng = np.random.default_rng(begun.rank_seed)
+    whole = ranking.rank(cells, TRAIN, settings.markers, rng) if trained else {}
+    whole["cell_library_size"] = cells.cell_library_size(TRAIN if trained else None)
+    notes = list(atlas.notes)
+    extra: list[str] = asked.settings["extra_genes"]
+    kept = ranking.profile_genes(atlas.genes, whole, settings.markers, extra, notes)
+    if settings.simulation.all_genes:
+        kept = np.arange(len(atlas.genes))
+    # More than was foreseen where no gene tells the types apart.
+    price.require(begun.sizes, settings, len(kept), max_memory)
+    attributes = {
+        "origin": "pseudobulk",
+        "unit": "counts",
+        "normalisation": NORMALISATION,
+        "seed": asked.settings["seed"],
+        "settings": settings.model_dump(mode="json"),
+        "extra_genes": extra,
+        "all_genes": settings.simulation.all_genes,
+        "references": _describe(asked, atlas, begun.split_by),
+        "notes": notes,
+    }
+    labels = {
+        "sample": [str(name) for name in begun.design.names],
+        "gene": atlas.genes,
+        "cell_type": atlas.cell_types,
+        "profile_gene": [atlas.genes[index] for index in kept],
+        "reference": _names(atlas),
+    }
+    plan = Plan(cells, begun.design, kept, _names(atlas), begun.draws, begun.sizes)
+    keeps = settings.simulation.keep_cells and trained
+    kept_cells = cells.cells(TRAIN) if keeps else None
+    return plan, Layout(labels, attributes, whole, kept_cells)
+
+
+def recall(
+    asked: partition.Plan, profile_genes: Sequence[str], max_memory: int | None = None
+) -> Plan:
+    """Read the references and plan every sample again, for a store that was laid out before.
+
+    Parameters
+    ----------
+    asked : partition.Plan
+        Made by `request.make`.
+    profile_genes : sequence of str
+        The store's: markers, which take longest, are not ranked again.
+    max_memory : int, optional
+        Bytes that the process may hold; what was granted by default.
 
     Returns
     -------
     Plan
         Ready to be drawn.
+
+    Raises
+    ------
+    errors.ResourceError
+        If it would hold more.
     """
-    seeds = np.random.SeedSequence(options.seed).spawn(5)
-    rng = [np.random.default_rng(seed) for seed in seeds[:4]]
-    extra = [] if options.genes is None else genes.read_list(options.genes)
-    atlas = reference.load(references, settings.reference, settings.cell_types, rng[0])
+    begun = _begin(asked, max_memory, len(profile_genes))
+    position = {gene: index for index, gene in enumerate(begun.atlas.genes)}
+    kept = np.array([position[gene] for gene in profile_genes], dtype=np.int64)
+    return Plan(begun.pools, begun.design, kept, _names(begun.atlas), begun.draws, begun.sizes)
+
+
+def survey(asked: partition.Plan) -> price.Sizes:
+    """Take the sizes of the references, and read no counts.
+
+    Parameters
+    ----------
+    asked : partition.Plan
+        Made by `request.make`.
+
+    Returns
+    -------
+    price.Sizes
+        For the price of a task.
+    """
+    settings = request.settings_of(asked)
+    with _survey(asked, settings, np.random.default_rng(0)) as found:
+        return price.measure(found, settings)
+
+
+def _begin(
+    asked: partition.Plan, max_memory: int | None, n_profile_genes: int | None = None
+) -> _Begun:
+    settings = request.settings_of(asked)
+    # A child of the seed for each matter, so that none depends on how much another draws.
+    seeds = np.random.SeedSequence(asked.settings["seed"]).spawn(5)
+    rng = [np.random.default_rng(seed) for seed in seeds[:3]]
+    with _survey(asked, settings, rng[0]) as found:
+        sizes = price.measure(found, settings)
+        first = n_profile_genes is None
+        price.require(sizes, settings, n_profile_genes, max_memory, first=first)
+        atlas = found.read()
     cells, split_by = _split(atlas, settings, rng[1])
     drawn = design.draw_design(
         rng[2],
@@ -85,28 +213,15 @@ def prepare(
         (settings.simulation.cells_per_sample, settings.simulation.mixed_share),
         settings.proportions,
     )
-    trained = settings.split.fractions[TRAIN] > 0
-    whole = _rank(cells, settings.markers, rng[3]) if trained else {}
-    whole["cell_library_size"] = cells.cell_library_size(TRAIN if trained else None)
-    all_genes = options.all_genes or settings.simulation.all_genes
-    notes = list(atlas.notes)
-    kept = _profile_genes(atlas.genes, whole, settings.markers, extra, notes)
-    if all_genes:
-        kept = np.arange(len(atlas.genes))
-    attributes = {
-        "origin": "pseudobulk",
-        "unit": "counts",
-        "normalisation": NORMALISATION,
-        "seed": options.seed,
-        "settings": settings.model_dump(mode="json"),
-        "extra_genes": extra,
-        "all_genes": all_genes,
-        "references": _describe(atlas, split_by),
-        "notes": notes,
-    }
-    labels = _label(atlas, drawn, kept)
     draws = seeds[4].spawn(-(-len(drawn.part) // schema.ROWS_PER_CHUNK))
-    return Plan(cells, drawn, kept, labels, attributes, whole, draws)
+    return _Begun(settings, atlas, cells, split_by, drawn, seeds[3], draws, sizes)
+
+
+def _survey(
+    asked: partition.Plan, settings: Settings, rng: np.random.Generator
+) -> contextlib.AbstractContextManager[reference.Survey]:
+    paths = [path for path, _ in request.references_of(asked)]
+    return reference.survey(paths, settings.reference, settings.cell_types, rng)
 
 
 def _split(
@@ -121,77 +236,22 @@ def _split(
     return pools.Pools(atlas, assigned), split_by
 
 
-def _label(atlas: reference.Atlas, drawn: design.Design, kept: IntArray) -> dict[str, list[str]]:
-    return {
-        "sample": [str(name) for name in drawn.names],
-        "gene": atlas.genes,
-        "cell_type": atlas.cell_types,
-        "profile_gene": [atlas.genes[index] for index in kept],
-        "reference": [each.name for each in atlas.references],
-    }
+def _names(atlas: reference.Atlas) -> list[str]:
+    return [each.name for each in atlas.references]
 
 
-def _rank(
-    cells: pools.Pools, settings: markers.MarkerSettings, rng: np.random.Generator
-) -> dict[str, Array]:
-    tables = []
-    for number in range(cells.n_references):
-        counts, codes = cells.cells(TRAIN, number)
-        if settings.max_cells:
-            order = rng.permutation(len(codes))
-            place = np.empty(len(codes), dtype=np.int64)
-            for code in np.unique(codes):
-                own = order[codes[order] == code]
-                place[own] = np.arange(len(own))
-            chosen = np.flatnonzero(place < settings.max_cells)
-            counts, codes = counts[chosen], codes[chosen]
-        tables.append(
-            markers.rank_genes(counts, codes, cells.n_types, correct_ties=settings.correct_ties)
-        )
-    stacked = [np.stack(parts).astype(np.float32) for parts in zip(*tables, strict=True)]
-    return dict(zip(MARKERS, stacked, strict=True))
-
-
-def _profile_genes(
-    names: list[str],
-    whole: dict[str, Array],
-    settings: markers.MarkerSettings,
-    extra: list[str],
-    notes: list[str],
-) -> IntArray:
-    """Choose the genes of the profiles; all where nothing tells which may enter a panel."""
-    position = {gene: index for index, gene in enumerate(names)}
-    known = [position[gene] for gene in extra if gene in position]
-    if extra and not known:
-        raise errors.LabelMismatchError(
-            f"--genes: none of its {len(extra):,} genes is in the references; it has "
-            f"{genes.kind(extra)}, they have {genes.kind(names)}. Bring them onto one kind."
-        )
-    if len(known) < len(extra):
-        missing = [gene for gene in extra if gene not in position]
-        notes.append(
-            f"--genes: {len(missing):,} of {len(extra):,} genes are not in the references "
-            f"(first: {missing[0]})."
-        )
-    if MARKERS[0] not in whole:
-        notes.append("no training cells: no markers are ranked, profiles hold every gene.")
-        return np.arange(len(names))
-    chosen = markers.candidate_genes(whole[MARKERS[0]], whole[MARKERS[1]], settings)
-    if not len(chosen):
-        notes.append("no gene tells the cell types apart: profiles hold every gene.")
-        return np.arange(len(names))
-    return np.union1d(chosen, np.array(known, dtype=np.int64))
-
-
-def _describe(atlas: reference.Atlas, split_by: list[str]) -> list[dict[str, Any]]:
+def _describe(
+    asked: partition.Plan, atlas: reference.Atlas, split_by: list[str]
+) -> list[dict[str, Any]]:
     described = []
-    for each, used in zip(atlas.references, split_by, strict=True):
+    digests = asked.inputs.values()
+    for each, used, digest in zip(atlas.references, split_by, digests, strict=True):
         numbers = np.bincount(each.cell_type, minlength=len(atlas.cell_types))
         described.append(
             {
                 "name": each.name,
                 "file": pathlib.Path(each.path).name,
-                "digest": each.digest,
+                "digest": digest,
                 "counts": each.layer,
                 "split_by": used,
                 "n_cells": {

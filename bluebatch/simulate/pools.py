@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse
 
 from bluebatch.expression import mixture
 from bluebatch.simulate import reference, split
@@ -17,13 +16,13 @@ class Pool(NamedTuple):
 
     Parameters
     ----------
-    counts : scipy.sparse.csr_matrix, shape (cell, gene)
-        Reference after reference.
+    rows : np.ndarray of int, shape (cell,)
+        Of the atlas's counts, reference after reference.
     bounds : np.ndarray of int, shape (reference + 1,)
         Where each reference's cells begin and end.
     """
 
-    counts: scipy.sparse.csr_matrix
+    rows: IntArray
     bounds: IntArray
 
 
@@ -39,6 +38,7 @@ class Pools:
     """
 
     def __init__(self, atlas: reference.Atlas, assigned: list[IntArray]) -> None:
+        self.counts = atlas.counts
         self.n_references = len(atlas.references)
         self.n_genes = len(atlas.genes)
         self.n_types = len(atlas.cell_types)
@@ -87,7 +87,11 @@ class Pools:
         first = np.append(pool.bounds[:-1], 0)[source]
         last = np.append(pool.bounds[1:], pool.bounds[-1])[source]
         cells, bounds = mixture.draw_cells(rng, n_cells, first, last)
-        return mixture.sum_cells(pool.counts, cells, bounds)
+        # Counts are held once, in the order of their files: a small pool is gathered for each
+        # draw, which takes a hundredth of it, and of a large one only the drawn cells are read.
+        if mixture.is_dense(len(pool.rows), len(cells), len(n_cells)):
+            return mixture.sum_cells(self.counts[pool.rows], cells, bounds)
+        return mixture.sum_cells(self.counts, pool.rows[cells], bounds)
 
     def cell_library_size(self, part: int | None) -> npt.NDArray[np.float64]:
         """Average the counts of a cell.
@@ -103,46 +107,47 @@ class Pools:
             Counts per cell; NaN where a reference lacks the type.
         """
         parts = range(len(split.NAMES)) if part is None else [part]
+        sizes = np.asarray(self.counts.sum(axis=1, dtype=np.float64)).ravel()
         total = np.zeros((self.n_references, self.n_types))
         number = np.zeros_like(total)
         for index in parts:
             for code, pool in enumerate(self._pools[index]):
-                sizes = np.asarray(pool.counts.sum(axis=1, dtype=np.float64)).ravel()
-                running = np.concatenate([[0.0], np.cumsum(sizes)])
+                running = np.concatenate([[0.0], np.cumsum(sizes[pool.rows])])
                 total[:, code] += np.diff(running[pool.bounds])
                 number[:, code] += np.diff(pool.bounds)
         return np.divide(total, number, out=np.full_like(total, np.nan), where=number > 0)
 
-    def cells(self, part: int, number: int) -> tuple[scipy.sparse.csr_matrix, IntArray]:
-        """Gather one reference's cells in a split.
+    def cells(self, part: int) -> tuple[IntArray, IntArray, IntArray]:
+        """List the cells of a split.
 
         Parameters
         ----------
         part : int
             Split.
-        number : int
-            Reference.
 
         Returns
         -------
-        counts : scipy.sparse.csr_matrix, shape (cell, gene)
-            Type after type.
+        rows : np.ndarray of int, shape (cell,)
+            Of ``counts``, type after type and within it reference after reference.
         cell_type : np.ndarray of int, shape (cell,)
             Type of each cell.
+        reference : np.ndarray of int, shape (cell,)
+            Reference of each cell.
         """
-        slices = [
-            pool.counts[pool.bounds[number] : pool.bounds[number + 1]] for pool in self._pools[part]
-        ]
-        sizes = [piece.shape[0] for piece in slices]
-        codes = np.repeat(np.arange(self.n_types), sizes)
-        return scipy.sparse.csr_matrix(scipy.sparse.vstack(slices, format="csr")), codes
+        pools = self._pools[part]
+        numbers = np.diff(np.asarray([pool.bounds for pool in pools]), axis=1)
+        references = np.tile(np.arange(self.n_references), self.n_types)
+        return (
+            np.concatenate([pool.rows for pool in pools]),
+            np.repeat(np.arange(self.n_types), numbers.sum(axis=1)),
+            np.repeat(references, numbers.ravel()),
+        )
 
 
 def _gather(atlas: reference.Atlas, assigned: list[IntArray], part: int, code: int) -> Pool:
     pieces = [
-        each.counts[np.flatnonzero((splits == part) & (each.cell_type == code))]
+        each.cells.start + np.flatnonzero((splits == part) & (each.cell_type == code))
         for each, splits in zip(atlas.references, assigned, strict=True)
     ]
-    bounds = np.cumsum([0, *[piece.shape[0] for piece in pieces]], dtype=np.int64)
-    stacked = scipy.sparse.csr_matrix(scipy.sparse.vstack(pieces, format="csr"))
-    return Pool(stacked, bounds)
+    bounds = np.cumsum([0, *[len(piece) for piece in pieces]], dtype=np.int64)
+    return Pool(np.concatenate(pieces), bounds)

@@ -5,202 +5,250 @@ whatever was interrupted, and however the job was cut.
 """
 
 import dataclasses
+import functools
 import logging
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent import futures
-from typing import Any
+from collections.abc import Sequence
 
-import numpy.typing as npt
-import zarr
+import numpy as np
 
-from bluebatch.run import partition, progress
-from bluebatch.simulate import blocks, settings
-from bluebatch.simulate.plan import MARKERS, Plan, prepare
-from bluebatch.store import outputs, schema, write
+from bluebatch.run import cluster, memory, partition, staged
+from bluebatch.run import preview as previews
+from bluebatch.simulate import fill, outlook, ranking, request, settings, summaries
+from bluebatch.simulate import plan as plans
+from bluebatch.store import cells, outputs, places, read, schema, write
 
 SimulationSettings = settings.SimulationSettings
 Settings = settings.Settings
 RunOptions = settings.RunOptions
+References = Sequence[str | pathlib.Path]
 
 _log = logging.getLogger(__name__)
 
 
-@dataclasses.dataclass(frozen=True)
-class Summary:
-    """What a simulation made.
-
-    Parameters
-    ----------
-    path : str
-        The store.
-    state : str
-        ``"new"``, ``"resumed"`` or ``"complete"``, as it was found.
-    n_skipped : int
-        Partitions that an earlier run had finished.
-    seconds : float
-        Wall time.
-    facts : dict
-        Samples by split, cells by reference, genes, the split used, notes.
-    """
-
-    path: str
-    state: str
-    n_skipped: int
-    seconds: float
-    facts: dict[str, Any]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Give everything as JSON values.
-
-        Returns
-        -------
-        dict
-            All fields, flat.
-        """
-        fields = dataclasses.asdict(self)
-        return {**fields.pop("facts"), **fields}
-
-    def as_text(self) -> str:
-        """Put it into a few lines.
-
-        Returns
-        -------
-        str
-            What the command prints.
-        """
-        facts = self.facts
-        samples = ", ".join(f"{n:,} {name}" for name, n in facts["n_samples"].items())
-        state = {
-            "complete": "already complete",
-            "resumed": f"resumed, {self.n_skipped} finished partitions skipped",
-        }.get(self.state, f"{self.seconds:.1f} s")
-        lines = [
-            f"{self.path}: {samples} samples ({state})",
-            f"  {facts['n_genes']:,} genes, profiles of {facts['n_profile_genes']:,}, "
-            f"cell types {', '.join(facts['cell_types'])}",
-        ]
-        for each in facts["references"]:
-            numbers = ", ".join(f"{name} {n:,}" for name, n in each["n_cells"].items())
-            lines.append(f"  {each['name']}: {numbers} cells, split by {each['split_by']}")
-        return "\n".join([*lines, *(f"  note: {note}" for note in facts["notes"])])
-
-
 def run(
-    references: Sequence[str | pathlib.Path],
-    out: str | pathlib.Path,
-    settings: Settings,
-    options: RunOptions,
-) -> Summary:
+    references: References, out: str | places.Place, settings: Settings, options: RunOptions
+) -> summaries.Summary:
     """Simulate a pseudobulk store.
 
     Parameters
     ----------
     references : sequence of str or pathlib.Path
         Files in h5ad format; the bundled reference where there are none.
-    out : str or pathlib.Path
+    out : str, pathlib.Path or upath.UPath
         The store to make, or to go on with.
     settings : Settings
         The science.
     options : RunOptions
-        Seed, paths, codec.
+        Seed, paths, codec, resources.
 
     Returns
     -------
-    Summary
+    summaries.Summary
         What was made.
     """
     stopwatch = partition.timer()
-    outputs.check(out, [*references, options.genes], overwrite=options.overwrite)
-    plan = prepare(references, settings, options)
-    made_from = plan.attributes["references"]
-    job = partition.open_job(
-        out,
-        partition.Plan(
-            command="simulate",
-            settings={
-                **settings.model_dump(mode="json"),
-                **{name: plan.attributes[name] for name in ("seed", "extra_genes", "all_genes")},
-                "codec": options.codec,
-            },
-            inputs={f"{i} {each['name']}": each["digest"] for i, each in enumerate(made_from)},
-            n_rows=len(plan.design.part),
-            partition_rows=options.partition_rows,
-        ),
-        lambda: _create(out, plan, options),
-        overwrite=options.overwrite,
-    )
-    found = job.state
-    if found == "complete":
+    asked, state = _ask(references, out, settings, options)
+    planned = None
+    if state == "new":
+        job, planned = _begin(out, asked, options)
+    else:
+        job = partition.open_job(out, asked, lambda: None)
+    pending = job.pending()
+    if state == "complete":
         _log.info("%s: already complete", out)
     elif job.n_skipped:
         _log.info("%s: %d finished partitions skipped", out, job.n_skipped)
-    _fill(job, plan)
-    return Summary(str(out), found, job.n_skipped, round(stopwatch(), 3), _facts(plan))
+    if pending and options.is_used:
+        del planned  # the workers read the references for themselves
+        share = options.share(options.max_memory)
+        path = str(job.path.absolute())
+        work_on = functools.partial(fill.fill_partition, path, max_memory=share)
+        cluster.spread(job, work_on, options, "samples")
+    elif pending:
+        with job.claim(pending):
+            fill.fill(job, planned or fill.recall(job, options.max_memory), pending)
+    notes = job.finalise()
+    store = read.open_store(out, "pseudobulk")
+    facts = summaries.facts(store.attributes, store.labels)
+    facts["notes"] = [*facts["notes"], *notes]
+    return summaries.Summary(str(out), state, job.n_skipped, round(stopwatch(), 3), facts)
 
 
-def _fill(job: partition.Job, plan: Plan) -> None:
-    """Draw on this thread while one block is written and one partition flushed on others."""
-    pending = job.pending()
-    n_rows = sum(each.rows.stop - each.rows.start for each in pending)
-    if pending:
-        group = job.group()
-        with (
-            progress.bar("simulate", total=n_rows, unit="samples") as step,
-            futures.ThreadPoolExecutor(max_workers=2) as workers,
-        ):
-            written = marked = workers.submit(step, 0)
-            for each in pending:
-                seconds = partition.timer()
-                for rows in _blocks(each.rows):
-                    arrays = blocks.draw(plan, rows)
-                    written.result()
-                    written = workers.submit(_write, group, rows, arrays, step)
-                written.result()
-                marked.result()
-                marked = workers.submit(job.mark, each, seconds())
-            marked.result()
-    job.finalise()
+def init(
+    references: References,
+    out: str | places.Place,
+    settings: Settings,
+    options: RunOptions,
+    per_task: int = 1,
+) -> previews.Preview:
+    """Check everything, and write the empty store and the plan.
+
+    Parameters
+    ----------
+    references : sequence of str or pathlib.Path
+        Files in h5ad format; the bundled reference where there are none.
+    out : str, pathlib.Path or upath.UPath
+        The store to begin.
+    settings : Settings
+        The science.
+    options : RunOptions
+        Seed, paths, codec, resources.
+    per_task : int
+        Partitions of an array task.
+
+    Returns
+    -------
+    preview.Preview
+        What the tasks are to do, and what each holds.
+    """
+    asked, state = _ask(references, out, settings, options, per_task)
+    seconds = None
+    if state == "new":
+        job, planned = _begin(out, asked, options)
+        seconds, sizes = outlook.drawing_seconds(asked, planned), planned.sizes
+    else:
+        job, sizes = partition.open_job(out, asked, lambda: None), plans.survey(asked)
+    store = read.open_store(job.path, "pseudobulk", complete=False)
+    kept = cells.size(store) if cells.has(store) else (0, 0)
+    found = outlook.Found(asked, state, store.labels, sizes, kept)
+    told = outlook.tell(str(out), found, options.max_memory, seconds, first=False)
+    return dataclasses.replace(told, done=True)
 
 
-def _blocks(rows: slice) -> Iterator[slice]:
-    for start in range(rows.start, rows.stop, schema.ROWS_PER_CHUNK):
-        yield slice(start, min(start + schema.ROWS_PER_CHUNK, rows.stop))
+def preview(
+    references: References, out: str | places.Place, settings: Settings, options: RunOptions
+) -> previews.Preview:
+    """Tell what `run` would do, and do nothing.
+
+    Parameters
+    ----------
+    references : sequence of str or pathlib.Path
+        Files in h5ad format; the bundled reference where there are none.
+    out : str, pathlib.Path or upath.UPath
+        The store that would be made.
+    settings : Settings
+        The science.
+    options : RunOptions
+        Seed, paths, codec, resources.
+
+    Returns
+    -------
+    preview.Preview
+        Sizes, memory, and time from one block that is drawn.
+    """
+    clock = partition.timer()
+    asked, state = _ask(references, out, settings, options)
+    planned, layout = plans.prepare(asked, options.max_memory)
+    seconds = clock() + outlook.drawing_seconds(asked, planned)
+    kept = _kept_size(planned, layout)
+    found = outlook.Found(asked, state, layout.coordinates, planned.sizes, kept)
+    return outlook.tell(str(out), found, options.max_memory, seconds, first=True)
 
 
-def _write(
-    group: zarr.Group, rows: slice, arrays: Mapping[str, npt.ArrayLike], step: progress.Step
+def work(
+    store: str | places.Place,
+    numbers: Sequence[int] | None = None,
+    *,
+    one_based: bool = False,
+    max_memory: int | None = None,
+) -> staged.StageSummary:
+    """Draw the partitions of one task of a begun store.
+
+    Parameters
+    ----------
+    store : str, pathlib.Path or upath.UPath
+        That `init` or `run` began; a complete one is mended.
+    numbers : sequence of int, optional
+        Partitions; by default those of the task in ``SLURM_ARRAY_TASK_ID``.
+    one_based : bool
+        Whether numbers and tasks count from 1.
+    max_memory : int, optional
+        Bytes that the task may hold.
+
+    Returns
+    -------
+    staged.StageSummary
+        What was done.
+
+    Raises
+    ------
+    errors.ChangedInputError
+        If a reference is not what it was when the run began.
+    errors.ClaimedError
+        If another process is at one of the partitions.
+    errors.ResourceError
+        If the task would hold more.
+    """
+    clock = partition.timer()
+    job = staged.load(store, request.COMMAND)
+    parts = staged.choose(job, numbers, one_based=one_based)
+    start_up = 0.0
+    with job.claim(parts):
+        todo = job.unfinished(parts, deep=True)
+        if todo:
+            planned = fill.recall(job, max_memory)
+            start_up = clock()
+            fill.fill(job, planned, todo)
+    done = [part.number for part in todo]
+    return staged.StageSummary(
+        path=str(store),
+        done=done,
+        skipped=[part.number for part in parts if part.number not in done],
+        n_partitions=len(job.partitions()),
+        complete=job.state == "complete",
+        seconds=round(clock(), 3),
+        start_up_seconds=round(start_up, 3),
+        peak_memory_bytes=memory.peak_bytes(),
+    )
+
+
+def _ask(
+    references: References,
+    out: str | places.Place,
+    settings: Settings,
+    options: RunOptions,
+    per_task: int = 1,
+) -> tuple[partition.Plan, str]:
+    """Write down what is asked for, and see what stands there of it: no reference is read yet."""
+    outputs.check(out, [*references, options.genes], overwrite=options.overwrite)
+    asked = request.make(references, settings, options, per_task)
+    return asked, partition.look(out, asked, overwrite=options.overwrite)
+
+
+def _begin(
+    out: str | places.Place, asked: partition.Plan, options: RunOptions
+) -> tuple[partition.Job, plans.Plan]:
+    planned, layout = plans.prepare(asked, options.max_memory)
+    create = functools.partial(_create, out, planned, layout, options.codec)
+    return partition.open_job(out, asked, create, overwrite=options.overwrite), planned
+
+
+def _kept_size(planned: plans.Plan, layout: plans.Layout) -> tuple[int, int]:
+    if layout.kept_cells is None:
+        return 0, 0
+    rows = layout.kept_cells[0]
+    return len(rows), int(np.diff(planned.pools.counts.indptr)[rows].sum())
+
+
+def _create(
+    out: str | places.Place, planned: plans.Plan, layout: plans.Layout, codec: write.Codec
 ) -> None:
-    for name, values in arrays.items():
-        write.write(group, name, rows, values)
-    step(rows.stop - rows.start)
-
-
-def _create(out: str | pathlib.Path, plan: Plan, options: RunOptions) -> None:
-    leave_out = [name for name in MARKERS if name not in plan.whole]
     try:
         group = write.create(
             out,
             schema.PSEUDOBULK,
-            plan.coordinates,
-            plan.attributes,
-            leave_out=leave_out,
-            codec=options.codec,
+            layout.coordinates,
+            layout.attributes,
+            leave_out=[name for name in ranking.ARRAYS if name not in layout.whole],
+            codec=codec,
         )
-        for name, values in plan.whole.items():
+        for name, values in layout.whole.items():
             write.write_whole(group, name, values)
+        if layout.kept_cells is not None:
+            rows, *labels = layout.kept_cells
+            cells.write_cells(group, planned.pools.counts, rows, (labels[0], labels[1]), codec)
     except BaseException:
         # Without its plan beside it nobody could go on with this store: leave none of it.
         write.clear(out)
         raise
-
-
-def _facts(plan: Plan) -> dict[str, Any]:
-    samples = [name.rsplit("-", 1)[0] for name in plan.coordinates["sample"]]
-    return {
-        "n_samples": {name: samples.count(name) for name in dict.fromkeys(samples)},
-        "n_genes": len(plan.coordinates["gene"]),
-        "n_profile_genes": len(plan.coordinates["profile_gene"]),
-        "cell_types": plan.coordinates["cell_type"],
-        **{name: plan.attributes[name] for name in ("seed", "references", "notes")},
-    }

@@ -1,51 +1,22 @@
-"""Single-cell references: opened, matched to one list of genes and cell types, and read."""
+"""Single-cell references: matched to one list of genes and cell types, and read."""
 
 import contextlib
 import dataclasses
-import hashlib
 import logging
 import pathlib
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
-import pydantic
 
-from bluebatch import errors
-from bluebatch.simulate import bundled, cell_types, counts, genes, h5ad
+from bluebatch.simulate import cell_types, counts, genes, opening
+from bluebatch.store import compressed
 
 CellTypeSettings = cell_types.CellTypeSettings
+ReferenceSettings = opening.ReferenceSettings
+IntArray = npt.NDArray[np.int64]
 
 _log = logging.getLogger(__name__)
-
-
-class ReferenceSettings(pydantic.BaseModel):
-    """Where a reference keeps what is read.
-
-    Parameters
-    ----------
-    cell_type_key : str
-        Column of obs with the cell types.
-    donor_key : str, optional
-        Column of obs with the donors; by default ``donor`` where there is one.
-    layer : str, optional
-        ``"X"``, ``"raw"`` or a layer's name; by default the first of the layer ``counts``, raw
-        and X that holds counts.
-    gene_column : str, optional
-        Column of var with the gene names; by default its index.
-    max_cells : int
-        Cells of a type and reference that are read, drawn at random where there are more; 0
-        reads all.
-    """
-
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
-
-    cell_type_key: str = "cell_type"
-    donor_key: str | None = None
-    layer: str | None = None
-    gene_column: str | None = None
-    max_cells: int = pydantic.Field(default=10_000, ge=0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,10 +27,10 @@ class Reference:
     ----------
     name : str
         Label on the axis ``reference``.
-    path, digest, layer : str
-        Where it came from, what it was, which matrix was read.
-    counts : scipy.sparse.csr_matrix, shape (cell, gene)
-        Counts, float32.
+    path, layer : str
+        Where it came from, which matrix was read.
+    cells : slice
+        Rows of the atlas's counts.
     cell_type : np.ndarray of int, shape (cell,)
         Index into the atlas's cell types.
     donor : np.ndarray of str, shape (cell,), optional
@@ -68,9 +39,8 @@ class Reference:
 
     name: str
     path: str
-    digest: str
     layer: str
-    counts: counts.Counts
+    cells: slice
     cell_type: npt.NDArray[np.int64]
     donor: npt.NDArray[np.object_] | None
 
@@ -81,6 +51,8 @@ class Atlas:
 
     Parameters
     ----------
+    counts : scipy.sparse.csr_matrix, shape (cell, gene)
+        Counts, float32, reference after reference. They are held once, however they are drawn.
     references : tuple of Reference
         In the order given.
     genes, cell_types : list of str
@@ -89,6 +61,7 @@ class Atlas:
         What was left out, merged or summed.
     """
 
+    counts: counts.Counts
     references: tuple[Reference, ...]
     genes: list[str]
     cell_types: list[str]
@@ -96,31 +69,101 @@ class Atlas:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Opened:
-    """A reference before its counts are read."""
+class Survey:
+    """Open references whose counts are still to be read.
 
-    name: str
-    path: str
-    digest: str
-    matrix: counts.Matrix
-    columns: list[str]
-    labels: npt.NDArray[np.object_]
-    donor: npt.NDArray[np.object_] | None
+    Parameters
+    ----------
+    opened : list of opening.Opened
+        In the order given.
+    selected : list of np.ndarray of int, shape (cell,)
+        Rows that are to be read of each.
+    codes : list of np.ndarray of int, shape (cell,)
+        Cell type of every row of each; -1 where it has none.
+    lengths : list of np.ndarray of int, shape (cell,)
+        What each selected row stores at most.
+    genes, cell_types : list of str
+        Labels.
+    notes : list of str
+        What was left out, merged or summed.
+    """
+
+    opened: list[opening.Opened]
+    selected: list[IntArray]
+    codes: list[IntArray]
+    lengths: list[IntArray]
+    genes: list[str]
+    cell_types: list[str]
     notes: list[str]
 
+    @property
+    def n_stored(self) -> int:
+        """Count what is to be read.
 
-def load(
+        Returns
+        -------
+        int
+            Stored values, of all references.
+        """
+        return sum(int(lengths.sum()) for lengths in self.lengths)
+
+    @property
+    def index_type(self) -> type[np.int32] | type[np.int64]:
+        """Choose what genes and bounds of the counts are held as.
+
+        Returns
+        -------
+        type
+            The smallest that scipy can multiply with.
+        """
+        return np.int32 if self.n_stored < 1 << 31 else np.int64
+
+    def read(self) -> Atlas:
+        """Read the selected cells of every reference.
+
+        Returns
+        -------
+        Atlas
+            Without cells that have no counts.
+        """
+        data = np.empty(self.n_stored, dtype=np.float32)
+        indices = np.empty(self.n_stored, dtype=self.index_type)
+        bounds, references = [np.zeros(1, dtype=np.int64)], []
+        n_cells, notes = 0, list(self.notes)
+        for each, selected, codes in zip(self.opened, self.selected, self.codes, strict=True):
+            end = int(bounds[-1][-1])
+            columns = genes.sorter(each.columns, self.genes)
+            lengths = each.matrix.fill(selected, columns, data[end:], indices[end:])
+            full = lengths > 0
+            if not full.all():
+                notes.append(f"{each.name}: {int((~full).sum()):,} cells without counts left out.")
+            bounds.append(end + np.cumsum(lengths[full]))
+            kept = selected[full]
+            place = slice(n_cells, n_cells + len(kept))
+            n_cells = place.stop
+            donor = None if each.donor is None else each.donor[kept]
+            references.append(
+                Reference(each.name, each.path, each.matrix.name, place, codes[kept], donor)
+            )
+        held = compressed.assemble(data, indices, np.concatenate(bounds), len(self.genes))
+        for note in notes:
+            _log.debug("%s", note)
+        return Atlas(held, tuple(references), self.genes, self.cell_types, notes)
+
+
+@contextlib.contextmanager
+def survey(
     paths: Sequence[str | pathlib.Path],
     settings: ReferenceSettings,
     types: cell_types.CellTypeSettings,
     rng: np.random.Generator,
-) -> Atlas:
-    """Read the chosen cells of every reference.
+) -> Iterator[Survey]:
+    """Open references and choose the cells of each, before any counts are read.
 
     Parameters
     ----------
     paths : sequence of str or pathlib.Path
-        Files in h5ad format; the bundled reference where there are none.
+        Files in h5ad format, or `bundled.PATH` alone.
     settings : ReferenceSettings
         Where they keep what is read.
     types : cell_types.CellTypeSettings
@@ -128,93 +171,32 @@ def load(
     rng : np.random.Generator
         Draws the cells of types with more than ``max_cells``.
 
-    Returns
-    -------
-    Atlas
+    Yields
+    ------
+    Survey
         Genes measured in every reference, in the order of the first.
     """
-    names = name_references(paths)
+    names = opening.name_references(paths)
     with contextlib.ExitStack() as stack:
         opened = [
-            _open(str(path), name, settings, stack) for path, name in zip(paths, names, strict=True)
-        ] or [_open_bundled()]
+            opening.open_reference(str(path), name, settings, stack)
+            for path, name in zip(paths, names, strict=True)
+        ]
         kept = genes.common([each.columns for each in opened], [each.path for each in opened])
         choice = cell_types.choose([each.labels for each in opened], types, _places(opened))
         notes = [note for each in opened for note in each.notes] + choice.notes
         if len(opened) > 1:
             notes.append(f"{len(kept):,} genes are measured in all {len(opened)} references.")
-        references = []
-        for each, codes in zip(opened, choice.codes, strict=True):
-            selected = _sample_cells(codes, settings.max_cells, rng, each.name, notes)
-            references.append(_read(each, selected, codes, kept, notes))
-    for note in notes:
-        _log.debug("%s", note)
-    return Atlas(tuple(references), kept, choice.cell_types, notes)
+        selected = [
+            _sample_cells(codes, settings.max_cells, rng, each.name, notes)
+            for each, codes in zip(opened, choice.codes, strict=True)
+        ]
+        lengths = [each.matrix.lengths(rows) for each, rows in zip(opened, selected, strict=True)]
+        yield Survey(opened, selected, choice.codes, lengths, kept, choice.cell_types, notes)
 
 
-def name_references(paths: Sequence[str | pathlib.Path]) -> list[str]:
-    """Name references after their files.
-
-    Parameters
-    ----------
-    paths : sequence of str or pathlib.Path
-        Files.
-
-    Returns
-    -------
-    list of str
-        Stems; a second file of the same stem becomes ``stem-2``.
-    """
-    names: list[str] = []
-    for path in paths:
-        stem = pathlib.Path(path).stem
-        n_before = sum(pathlib.Path(other).stem == stem for other in paths[: len(names)])
-        names.append(f"{stem}-{n_before + 1}" if n_before else stem)
-    return names
-
-
-def _places(opened: Sequence[_Opened]) -> list[str]:
+def _places(opened: Sequence[opening.Opened]) -> list[str]:
     return [each.path for each in opened]
-
-
-def _open(
-    path: str, name: str, settings: ReferenceSettings, stack: contextlib.ExitStack
-) -> _Opened:
-    file = stack.enter_context(h5ad.open_file(path))
-    obs, var = h5ad.frame(path, file, "obs"), h5ad.frame(path, file, "var")
-    labels = h5ad.column(path, obs, settings.cell_type_key, "--cell-type-key")
-    donor_key = settings.donor_key
-    if donor_key is None and "donor" in obs.columns:
-        donor_key = "donor"
-    donor = None if donor_key is None else h5ad.column(path, obs, donor_key, "--donor-key")
-    names: Any = var.index
-    if settings.gene_column is not None:
-        names = h5ad.column(path, var, settings.gene_column, "--gene-column", table="var")
-    columns, notes = genes.clean(names, name)
-    matrix = h5ad.find(path, file, settings.layer)
-    if matrix.shape != (len(obs), len(var)):
-        raise errors.InputFileError(
-            f"{path}: {matrix.name} is {matrix.shape[0]:,} x {matrix.shape[1]:,}, needed: "
-            f"{len(obs):,} cells x {len(var):,} genes as in obs and var. Give another --layer."
-        )
-    _log.info("%s: counts are read from %s", path, matrix.name)
-    return _Opened(name, path, h5ad.digest(path), matrix, columns, labels, donor, notes)
-
-
-def _open_bundled() -> _Opened:
-    matrix, columns, labels = bundled.read()
-    made = hashlib.sha256(matrix.values.data.tobytes() + matrix.values.indices.tobytes())
-    made.update("\n".join([*columns, *labels]).encode())
-    return _Opened(
-        bundled.NAME,
-        bundled.PATH,
-        f"sha256:{made.hexdigest()}",
-        matrix,
-        columns,
-        labels,
-        None,
-        [bundled.NOTE],
-    )
 
 
 def _sample_cells(
@@ -239,27 +221,3 @@ def _sample_cells(
             "(setting max_cells)."
         )
     return selected.astype(np.int64)
-
-
-def _read(
-    opened: _Opened,
-    selected: npt.NDArray[np.int64],
-    codes: npt.NDArray[np.int64],
-    kept: list[str],
-    notes: list[str],
-) -> Reference:
-    values = opened.matrix.rows(selected, genes.sorter(opened.columns, kept))
-    values.sort_indices()
-    full = np.asarray(values.sum(axis=1)).ravel() > 0
-    if not full.all():
-        notes.append(f"{opened.name}: {int((~full).sum()):,} cells without counts left out.")
-        values, selected = counts.Counts(values[full]), selected[full]
-    return Reference(
-        opened.name,
-        opened.path,
-        opened.digest,
-        opened.matrix.name,
-        values,
-        codes[selected],
-        None if opened.donor is None else opened.donor[selected],
-    )

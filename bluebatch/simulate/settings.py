@@ -6,7 +6,7 @@ import pathlib
 import pydantic
 
 from bluebatch.expression import markers
-from bluebatch.run import partition
+from bluebatch.run import cluster, partition
 from bluebatch.simulate import cell_types, proportions, reference, split
 from bluebatch.store import write
 
@@ -30,6 +30,8 @@ class SimulationSettings(pydantic.BaseModel):
         Share of samples drawn from all references mixed, where there are several.
     all_genes : bool
         Whether profiles hold every gene in place of the candidates for panels.
+    keep_cells : bool
+        Whether the store holds the training cells too, so that training can draw fresh samples.
     """
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
@@ -38,6 +40,7 @@ class SimulationSettings(pydantic.BaseModel):
     cells_per_sample: int = pydantic.Field(default=500, gt=0)
     mixed_share: float = pydantic.Field(default=0.25, ge=0, le=1)
     all_genes: bool = False
+    keep_cells: bool = False
 
 
 class Settings(pydantic.BaseModel):
@@ -70,8 +73,8 @@ class Settings(pydantic.BaseModel):
 
 
 @dataclasses.dataclass(frozen=True)
-class RunOptions:
-    """What belongs to one run alone.
+class RunOptions(cluster.ClusterOptions):
+    """What belongs to one run alone, and where it is worked on.
 
     Parameters
     ----------
@@ -81,17 +84,17 @@ class RunOptions:
         Whether something else at the output path is removed.
     genes : str or pathlib.Path, optional
         File with one gene a line, whose profiles are kept beside the candidates.
-    all_genes : bool
-        Whether profiles hold every gene.
     codec : {"none", "zstd"}
         Compression of the chunks.
     partition_rows : int
         Samples between two markers, a multiple of 256.
+    max_memory : int, optional
+        Bytes that the run may hold; what was granted, or most of what is free, by default.
     """
 
     seed: int = 0
     overwrite: bool = False
     genes: str | pathlib.Path | None = None
-    all_genes: bool = False
     codec: write.Codec = "none"
     partition_rows: int = partition.PARTITION_ROWS
+    max_memory: int | None = None

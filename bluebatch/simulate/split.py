@@ -4,6 +4,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pydantic
 
 from bluebatch import errors
@@ -79,7 +80,7 @@ def split_cells(
         if by_donor is not None:
             return by_donor, "donor"
         if settings.by == "donor":
-            n_donors = 0 if donor is None else len(np.unique(donor.astype(str)))
+            n_donors = 0 if donor is None else len(pd.unique(donor))
             raise errors.TooFewCellsError(
                 f"{name}: its {n_donors} donors cannot be split so that every split has "
                 f"{MIN_CELLS} cells of each type. Give --donor-key, or [split] by = 'cell'."
@@ -139,7 +140,7 @@ def _by_donor(
     rng: np.random.Generator,
 ) -> IntArray | None:
     """Assign whole donors; None where no try leaves every split enough cells of every type."""
-    names, codes = np.unique(donor.astype(str), return_inverse=True)
+    codes, names = pd.factorize(donor, sort=True)
     used = np.flatnonzero(np.asarray(settings.fractions) > 0)
     if len(names) < len(used) or (names == "").any():
         return None
