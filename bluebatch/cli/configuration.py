@@ -3,7 +3,7 @@
 import click
 
 from bluebatch import config
-from bluebatch.cli import options
+from bluebatch.cli import output
 
 
 @click.group("config")
@@ -13,11 +13,11 @@ def config_group() -> None:
 
 @config_group.command("show")
 @click.argument("name", default="default")
-@options.output_options
+@output.flags
 def show_command(name: str) -> None:
     """Print the resolved settings of NAME: a name that ships with bluebatch, or a .toml file."""
     settings = config.load(name)
-    if options.as_json():
+    if output.as_json():
         click.echo(settings.model_dump_json())
     else:
         click.echo(config.show(settings), nl=False)
@@ -25,7 +25,7 @@ def show_command(name: str) -> None:
 
 @config_group.command("check")
 @click.argument("name", metavar="FILE")
-@options.output_options
+@output.flags
 def check_command(name: str) -> None:
     """Check that FILE is a configuration, every key known and in range."""
     config.load(name)

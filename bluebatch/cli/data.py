@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from bluebatch.cli import options, science
+from bluebatch.cli import options, output, science
 from bluebatch.downstream import export
 from bluebatch.run import progress
 from bluebatch.simulate import pseudobulk
@@ -14,39 +14,69 @@ from bluebatch.store import ingest, inspection, model_folder
 Ingest = ingest.IngestOptions
 
 
+def simulate_arguments(command: options.F) -> options.F:
+    """Add what simulate and simulate-init are both given."""
+    for add in (
+        options.seed_option,
+        options.max_memory_option,
+        options.codec_option,
+        click.option(
+            "--genes", type=options.PATH, help="File of genes to keep profiles of, one a line."
+        ),
+        science.setting(
+            "--all-genes", "simulation", "all_genes", is_flag=True, help="Profiles of all."
+        ),
+        science.setting(
+            "--keep-cells",
+            "simulation",
+            "keep_cells",
+            is_flag=True,
+            help="Keep the training cells in the store, for fresh samples in training.",
+        ),
+        science.setting("--n-samples", "simulation", "n_samples", type=int, help="In all splits."),
+        science.names_setting("--drop-types", "cell_types", "drop", "Labels to leave out."),
+        science.names_setting(
+            "--keep-types", "cell_types", "keep", "Cell types to keep, in order."
+        ),
+        science.setting(
+            "--gene-column", "reference", "gene_column", help="var column of gene names."
+        ),
+        science.setting("--layer", "reference", "layer", help="Counts: X, raw or a layer's name."),
+        science.setting("--donor-key", "reference", "donor_key", help="obs column of donors."),
+        science.setting(
+            "--cell-type-key", "reference", "cell_type_key", help="obs column of cell types."
+        ),
+        science.config_option,
+        options.out_option,
+        click.option(
+            "--reference",
+            "references",
+            type=options.PATH,
+            multiple=True,
+            metavar="H5AD",
+            help="Single-cell reference; repeatable. Default: the PBMC that scanpy bundles.",
+        ),
+    ):
+        command = add(command)
+    return command
+
+
 @click.command("simulate")
-@click.option(
-    "--reference",
-    "references",
-    type=options.PATH,
-    multiple=True,
-    metavar="H5AD",
-    help="Single-cell reference; repeatable. Default: the PBMC that scanpy bundles.",
-)
-@options.out_option
-@science.config_option
-@science.setting("--cell-type-key", "reference", "cell_type_key", help="obs column of cell types.")
-@science.setting("--donor-key", "reference", "donor_key", help="obs column of donors.")
-@science.setting("--layer", "reference", "layer", help="Counts: X, raw or a layer's name.")
-@science.setting("--gene-column", "reference", "gene_column", help="var column of gene names.")
-@science.names_setting("--keep-types", "cell_types", "keep", "Cell types to keep, in order.")
-@science.names_setting("--drop-types", "cell_types", "drop", "Labels to leave out.")
-@science.setting("--n-samples", "simulation", "n_samples", type=int, help="In all splits.")
-@science.setting("--all-genes", "simulation", "all_genes", is_flag=True, help="Profiles of all.")
-@click.option("--genes", type=options.PATH, help="File of genes to keep profiles of, one a line.")
-@options.codec_option
-@options.seed_option
+@simulate_arguments
+@options.dry_run_option
+@options.cluster_options
 @options.overwrite_option
-@options.output_options
+@output.flags
 def simulate_command(
-    references: tuple[pathlib.Path, ...], out: pathlib.Path, config_name: str, **run: Any
+    references: tuple[pathlib.Path, ...], out: options.Place, config_name: str, **run: Any
 ) -> None:
     """Draw pseudobulks with known composition from single cells into a store."""
     settings = science.load(config_name).part(pseudobulk.Settings)
-    options.tell(pseudobulk.run(references, out, settings, pseudobulk.RunOptions(**run)))
+    verb = pseudobulk.preview if run.pop("dry_run") else pseudobulk.run
+    output.tell(verb(references, out, settings, pseudobulk.RunOptions(**run)))
 
 
-def _needs_of(model: pathlib.Path | None) -> dict[str, Any]:
+def _needs_of(model: options.Place | None) -> dict[str, Any]:
     """Name the genes whose coverage the gene report is to tell."""
     if model is None:
         return {}
@@ -55,7 +85,7 @@ def _needs_of(model: pathlib.Path | None) -> dict[str, Any]:
 
 
 @click.command("ingest")
-@click.argument("source", type=options.PATH)
+@click.argument("source", type=options.place)
 @options.out_option
 @click.option("--unit", type=options.choice(Ingest, "unit"), help="Default: detected.")
 @click.option("--logged", type=options.choice(Ingest, "logged"), help="Logarithm to undo.")
@@ -72,11 +102,16 @@ def _needs_of(model: pathlib.Path | None) -> dict[str, Any]:
 @click.option("--layer", help="Layer of an h5ad file.")
 @click.option("--sheet", type=options.PATH, help="Sample sheet of a folder of GDC files.")
 @click.option("--split", type=options.choice(Ingest, "split"), help="Rows of a pseudobulk store.")
-@click.option("--model", type=options.PATH, help="Report how much of this model is measured.")
+@click.option(
+    "--model",
+    type=options.place,
+    metavar="PATH|URL",
+    help="Report how much of this model is measured.",
+)
 @options.overwrite_option
-@options.output_options
+@output.flags
 def ingest_command(
-    source: pathlib.Path, out: pathlib.Path, model: pathlib.Path | None, **given: Any
+    source: options.Place, out: options.Place, model: options.Place | None, **given: Any
 ) -> None:
     """Turn SOURCE into a cohort store.
 
@@ -86,12 +121,18 @@ def ingest_command(
     wanted = Ingest(**given, **_needs_of(model))
     with progress.bar("ingest", total=None, unit="lines") as step:
         summary = ingest.run(source, out, wanted, step)
-    options.tell(summary)
+    output.tell(summary)
 
 
 @click.command("export")
-@click.argument("results", type=options.PATH)
-@click.option("--out", type=options.PATH, required=True, help=".h5ad, .parquet, .csv or .csv.gz")
+@click.argument("results", type=options.place)
+@click.option(
+    "--out",
+    type=options.place,
+    metavar="PATH|URL",
+    required=True,
+    help=".h5ad, .parquet, .csv or .csv.gz",
+)
 @click.option("--cell-type", help="Whose profiles.")
 @click.option("--genes", help="Genes separated by commas, or a file with one a line.")
 @click.option(
@@ -101,15 +142,15 @@ def ingest_command(
     show_default=True,
 )
 @options.overwrite_option
-@options.output_options
-def export_command(results: pathlib.Path, out: pathlib.Path, **part: Any) -> None:
+@output.flags
+def export_command(results: options.Place, out: options.Place, **part: Any) -> None:
     """Write one cell type's profiles, or the proportions, of RESULTS to a file."""
-    options.tell(export.run(results, out, export.Options(**part)))
+    output.tell(export.run(results, out, export.Options(**part)))
 
 
 @click.command("inspect")
-@click.argument("path", type=options.PATH)
-@options.output_options
-def inspect_command(path: pathlib.Path) -> None:
+@click.argument("path", type=options.place)
+@output.flags
+def inspect_command(path: options.Place) -> None:
     """Tell what the store or model at PATH is, its sizes and what of it is missing."""
-    options.tell(inspection.inspect(path))
+    output.tell(inspection.inspect(path))

@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 
 from bluebatch import config
-from bluebatch.cli import options, science
+from bluebatch.cli import options, output, science
 from bluebatch.downstream import evaluate, report
 from bluebatch.engine import infer, train
 from bluebatch.simulate import pseudobulk
@@ -46,7 +46,7 @@ def run(out: pathlib.Path, settings: config.Config) -> Demonstration:
     pseudobulks, cohort = out / "pseudobulk.zarr", out / "cohort.zarr"
     model, results = out / "model", out / "results.zarr"
     # The networks are so small that a second thread only waits: on a busy machine, for minutes.
-    stages: list[Callable[[], options.Summary]] = [
+    stages: list[Callable[[], output.Summary]] = [
         lambda: pseudobulk.run(
             [], pseudobulks, settings.part(pseudobulk.Settings), pseudobulk.RunOptions()
         ),
@@ -72,7 +72,7 @@ def run(out: pathlib.Path, settings: config.Config) -> Demonstration:
     help="Folder to fill.",
 )
 @science.config_option_of("demo")
-@options.output_options
+@output.flags
 def demo_command(out: pathlib.Path, config_name: str) -> None:
     """Run the whole job on the real single cells that scanpy bundles, in under three minutes."""
-    options.tell(run(out, science.load(config_name)))
+    output.tell(run(out, science.load(config_name)))

@@ -13,16 +13,24 @@ from typing import Any
 import click
 
 from bluebatch import errors
-from bluebatch.cli import options
+from bluebatch.cli import output
+from bluebatch.run import ranks
 
 # Command -> (module, function, one line of help): `--help` lists them without importing torch.
 COMMANDS = {
     "simulate": ("data", "simulate_command", "Draw pseudobulks from single cells."),
+    "simulate-init": ("staged", "simulate_init_command", "Begin simulate as array tasks."),
+    "simulate-partition": ("simulate_task", "simulate_partition_command", "Do one task of it."),
+    "simulate-finalise": ("finish", "simulate_finalise_command", "Complete it after the tasks."),
     "ingest": ("data", "ingest_command", "Turn a bulk table into a cohort store."),
     "train": ("model", "train_command", "Train a model on pseudobulks."),
     "infer": ("model", "infer_command", "Stream a cohort through a model."),
+    "infer-init": ("staged", "infer_init_command", "Begin infer as array tasks."),
+    "infer-partition": ("infer_task", "infer_partition_command", "Do one task of it."),
+    "infer-finalise": ("finish", "infer_finalise_command", "Complete it after the tasks."),
     "evaluate": ("model", "evaluate_command", "Score results against a truth."),
     "export": ("data", "export_command", "Write a part of a store as a table."),
+    "verify": ("finish", "verify_command", "Read every checksum of a store again."),
     "inspect": ("data", "inspect_command", "Tell what a store or model holds."),
     "config": ("configuration", "config_group", "Show or check a configuration."),
     "demo": ("demo", "demo_command", "Run the whole job on real single cells."),
@@ -41,8 +49,9 @@ class _Told(click.ClickException):
         super().__init__(" ".join(message.split()))
 
     def show(self, file: Any = None) -> None:
-        """Print the message."""
-        click.echo(f"Error: {self.message}", file=file, err=file is None)
+        """Print the message, once for all processes of the run."""
+        if ranks.speaks():
+            click.echo(f"Error: {self.message}", file=file, err=file is None)
 
 
 class _ToldIncomplete(_Told):
@@ -56,7 +65,8 @@ class _Interrupted(_ToldIncomplete):
 
     def show(self, file: Any = None) -> None:
         """Print the message."""
-        click.echo(self.message, file=file, err=file is None)
+        if ranks.speaks():
+            click.echo(self.message, file=file, err=file is None)
 
 
 class LazyGroup(click.Group):
@@ -138,7 +148,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="bluebatch", message="%(prog)s %(version)s")
-@options.output_options
+@output.flags
 def main() -> None:
     """Split bulk RNA-seq into cell-type proportions and expression profiles.
 

@@ -1,67 +1,20 @@
-"""Options that several commands share, and the printing of summaries."""
+"""Options that several commands share."""
 
-import json
 import pathlib
 import typing
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import click
 
-from bluebatch.run import progress
+from bluebatch.run import memory
+from bluebatch.store import places
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 # What cannot be read is told by whoever reads it, like any other bad input.
 PATH = click.Path(path_type=pathlib.Path, readable=False)
-# Remembered on the root context, so that `bluebatch --json infer` and `bluebatch infer --json`
-# are one.
-JSON = "bluebatch.json"
-QUIET = "bluebatch.quiet"
-VERBOSE = "bluebatch.verbose"
-
-
-class Summary(Protocol):
-    """What a verb returns of its run."""
-
-    def as_text(self) -> str:
-        """Write it for people."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Write it for programs: JSON values."""
-
-
-def as_json() -> bool:
-    """Tell whether ``--json`` was given."""
-    return bool(click.get_current_context().find_root().meta.get(JSON))
-
-
-def tell(summary: Summary) -> None:
-    """Print a summary on stdout: text, or JSON with ``--json``."""
-    if as_json():
-        click.echo(json.dumps(summary.as_dict(), default=str))
-    else:
-        click.echo(summary.as_text())
-
-
-def _remember(name: str) -> Callable[[click.Context, click.Parameter, bool], None]:
-    def callback(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
-        meta = ctx.find_root().meta
-        meta[name] = value or meta.get(name, False)
-        progress.configure(quiet=meta.get(QUIET, False), verbose=meta.get(VERBOSE, False))
-
-    return callback
-
-
-def _flag(name: str, key: str, text: str) -> Callable[[F], F]:
-    return click.option(name, is_flag=True, expose_value=False, callback=_remember(key), help=text)
-
-
-def output_options(command: F) -> F:
-    """Add what every command has: ``--quiet``, ``--verbose``, ``--json``."""
-    command = _flag("--json", JSON, "Print the summary as JSON.")(command)
-    command = _flag("--verbose", VERBOSE, "Log every detail; show tracebacks.")(command)
-    return _flag("--quiet", QUIET, "No progress; warnings and the summary only.")(command)
+Place = places.Place
 
 
 def choice(settings: Any, field: str) -> click.Choice[str]:
@@ -71,6 +24,22 @@ def choice(settings: Any, field: str) -> click.Choice[str]:
         # Optional[Literal["a", "b"]] -> Literal["a", "b"], None -> "a", "b"
         found = [part for value in found for part in typing.get_args(value)]
     return click.Choice([str(value) for value in found])
+
+
+def place(value: str) -> places.Place:
+    """Turn what was given into a path, or a URL that fsspec opens."""
+    return places.place(value)
+
+
+def numbers(value: str) -> list[int]:
+    """Read numbers and ranges: 3, 3,5 or 3-7."""
+    found: list[int] = []
+    for part in value.split(","):
+        first, _, last = part.strip().partition("-")
+        if not first.isdecimal() or (last and not last.isdecimal()):
+            raise click.BadParameter(f"{value!r} is not like 3, 3,5 or 3-7")
+        found += range(int(first), int(last or first) + 1)
+    return found
 
 
 def names(value: tuple[str, ...]) -> tuple[str, ...]:
@@ -90,9 +59,15 @@ def names_option(flag: str, text: str) -> Callable[[F], F]:
     )
 
 
-out_option = click.option("--out", type=PATH, required=True, help="What to write.")
+out_option = click.option(
+    "--out", type=place, metavar="PATH|URL", required=True, help="What to write."
+)
 model_option = click.option(
-    "--model", type=PATH, required=True, help="Folder that `bluebatch train` wrote."
+    "--model",
+    type=place,
+    metavar="PATH|URL",
+    required=True,
+    help="Folder that `bluebatch train` wrote.",
 )
 seed_option = click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all that is drawn."
@@ -113,3 +88,51 @@ codec_option = click.option(
     show_default=True,
     help="Compression of the store.",
 )
+
+store_argument = click.argument("store", type=place)
+max_memory_option = click.option(
+    "--max-memory",
+    type=memory.parse,
+    metavar="SIZE",
+    help="E.g. 4GB. Default: what the queue granted, or most of what is free.",
+)
+dry_run_option = click.option(
+    "--dry-run", is_flag=True, help="Tell what would be done, and do nothing."
+)
+per_task_option = click.option(
+    "--per-task",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Partitions of one array task.",
+)
+
+
+def partition_options(command: F) -> F:
+    """Add what chooses the partitions of a task."""
+    command = click.option("--one-based", is_flag=True, help="Numbers count from 1.")(command)
+    return click.option(
+        "--partition",
+        "numbers",
+        type=numbers,
+        metavar="I,J-K",
+        help="Default: those of the task in SLURM_ARRAY_TASK_ID.",
+    )(command)
+
+
+def cluster_options(command: F) -> F:
+    """Add what spreads partitions over Dask workers."""
+    command = click.option(
+        "--cluster-config",
+        metavar="NAME|FILE",
+        default="slurm",
+        show_default=True,
+        help="Settings of --cluster slurm.",
+    )(command)
+    command = click.option("--workers", type=click.IntRange(min=1), help="Of --cluster.")(command)
+    command = click.option(
+        "--cluster", type=click.Choice(["local", "slurm"]), help="Start Dask workers here."
+    )(command)
+    return click.option(
+        "--scheduler", metavar="URL", help="Give partitions to a running Dask scheduler."
+    )(command)
