@@ -7,10 +7,8 @@ the settings class.
 
 import difflib
 import pathlib
-import tomllib
 import typing
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from typing import Any, NamedTuple, TypeVar
 
 import pydantic
@@ -27,14 +25,13 @@ from bluebatch.expression.markers import MarkerSettings
 from bluebatch.expression.mrna import MrnaSettings
 from bluebatch.expression.panel import PanelSettings
 from bluebatch.models.unmix import ModelSettings
+from bluebatch.run import conf_files, slurm
 from bluebatch.simulate import pseudobulk
 from bluebatch.simulate.cell_types import CellTypeSettings
 from bluebatch.simulate.proportions import ProportionSettings
 from bluebatch.simulate.reference import ReferenceSettings
 from bluebatch.simulate.settings import SimulationSettings
 from bluebatch.simulate.split import SplitSettings
-
-SUFFIX = ".toml"
 
 Part = TypeVar("Part", bound=pydantic.BaseModel)
 
@@ -138,7 +135,7 @@ def load(name: str | pathlib.Path, overrides: Mapping[str, Any] | None = None) -
     errors.ConfigError
         If it is not TOML, or a setting is unknown or out of range.
     """
-    layers = _layers(_find(str(name), beside=None), seen=())
+    layers = _layers(conf_files.find(str(name), shipped()), seen=())
     if overrides:
         layers.append(_Layer("the command line", dict(overrides)))
     merged: dict[str, Any] = {}
@@ -180,28 +177,7 @@ def shipped() -> list[str]:
     list of str
         Bare names in alphabetical order.
     """
-    return sorted(path.stem for path in _folder().glob("*" + SUFFIX))
-
-
-def _folder() -> pathlib.Path:
-    packaged = pathlib.Path(str(resources.files("bluebatch"))) / "conf"
-    # An editable install has no copy within the package: conf/ stands beside it.
-    return packaged if packaged.is_dir() else packaged.parents[1] / "conf"
-
-
-def _find(name: str, beside: pathlib.Path | None) -> pathlib.Path:
-    path = pathlib.Path(name)
-    if path.suffix != SUFFIX and path.name == name:
-        found, what = _folder() / (name + SUFFIX), f"config {name!r}"
-    else:
-        found = path if beside is None else beside / path
-        what = str(found)
-    if not found.is_file():
-        raise errors.MissingInputError(
-            f"{what}: there is no such configuration. Give the path of a {SUFFIX} file, "
-            f"or one of those that ship with bluebatch: {', '.join(shipped())}."
-        )
-    return found
+    return [name for name in conf_files.names() if name != slurm.SHIPPED]
 
 
 def _layers(path: pathlib.Path, seen: tuple[pathlib.Path, ...]) -> list[_Layer]:
@@ -209,7 +185,7 @@ def _layers(path: pathlib.Path, seen: tuple[pathlib.Path, ...]) -> list[_Layer]:
         raise errors.ConfigError(
             f"{path}: extends itself, by way of {seen[-1].name}. Remove one of the `extends`."
         )
-    tables = _parse(path)
+    tables = conf_files.parse(path)
     parent = tables.pop("extends", None)
     if parent is None:
         return [_Layer(str(path), tables)]
@@ -218,18 +194,8 @@ def _layers(path: pathlib.Path, seen: tuple[pathlib.Path, ...]) -> list[_Layer]:
             f"{path}: extends is {parent!r}, needed: a name or a path in quotes, "
             'as in extends = "default".'
         )
-    below = _layers(_find(parent, beside=path.parent), (*seen, path.resolve()))
+    below = _layers(conf_files.find(parent, shipped(), path.parent), (*seen, path.resolve()))
     return [*below, _Layer(str(path), tables)]
-
-
-def _parse(path: pathlib.Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        # tomllib's own message ends in "(at line 3, column 9)".
-        raise errors.ConfigError(f"{path}: is not valid TOML: {error}. Mend that line.") from error
-    except OSError as error:
-        raise errors.InputFileError(f"{path}: cannot be read ({error.strerror}).") from error
 
 
 def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

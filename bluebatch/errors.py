@@ -5,6 +5,7 @@ BluebatchError                 exit code 1, one message: where, found against ne
 ├── InputFileError             a file or folder that cannot be read as what it was given for
 │   ├── MissingInputError      nothing is there
 │   └── ForeignStoreError      a store of another kind, format version or maker
+├── UnreachableError           a bucket or server that refuses, does not answer or is not known
 ├── OutputExistsError          something else stands at the output path
 ├── ValuesError                NaN, negative, infinite, logged or textual values
 ├── LabelMismatchError         genes, samples, cell types or columns that do not match
@@ -13,6 +14,7 @@ BluebatchError                 exit code 1, one message: where, found against ne
 ├── ResourceError              memory, precision or a device that is not to be had
 └── IncompleteError            exit code 3: stopped early, can be resumed
     ├── InterruptedRunError    Ctrl-C or SIGTERM
+    ├── ClaimedError           another process is writing the same partition
     └── DiskFullError          no space left
 """
 
@@ -40,6 +42,10 @@ class MissingInputError(InputFileError, FileNotFoundError):
 
 class ForeignStoreError(InputFileError):
     """A store or model folder is of another kind, format version or maker."""
+
+
+class UnreachableError(BluebatchError, OSError):
+    """A place elsewhere refuses, does not answer, or is of a scheme that is not known."""
 
 
 class OutputExistsError(BluebatchError, FileExistsError):
@@ -74,6 +80,10 @@ class IncompleteError(BluebatchError, RuntimeError):
 
 class InterruptedRunError(IncompleteError):
     """Ctrl-C or SIGTERM stopped the run."""
+
+
+class ClaimedError(IncompleteError):
+    """Another process is writing the same partition."""
 
 
 class DiskFullError(IncompleteError, OSError):

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import pathlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ from bluebatch import errors
 from bluebatch.downstream import comparison, evaluation_figure, figures, truth, yardsticks
 from bluebatch.downstream.report import Evaluation
 from bluebatch.expression import metrics, mixture
-from bluebatch.store import files, model_folder, outputs, read
+from bluebatch.store import digests, files, model_folder, outputs, places, read
 
 Array = npt.NDArray[Any]
 JSON_FILE = "evaluation.json"
@@ -28,9 +27,9 @@ class Options:
     ----------
     cell_types : sequence of str
         Types that must be compared; all in common by default.
-    model : str, pathlib.Path or None
+    model : str, pathlib.Path, upath.UPath or None
         Model folder, whose baselines are scored as well.
-    cohort : str, pathlib.Path or None
+    cohort : str, pathlib.Path, upath.UPath or None
         Store of the bulk expression, for the baselines that read it; a pseudobulk truth holds its
         own.
     renormalise : bool
@@ -48,8 +47,8 @@ class Options:
     """
 
     cell_types: Sequence[str] = ()
-    model: str | pathlib.Path | None = None
-    cohort: str | pathlib.Path | None = None
+    model: str | places.Place | None = None
+    cohort: str | places.Place | None = None
     renormalise: bool = False
     proportions_only: bool = False
     min_cells: int = 25
@@ -59,20 +58,20 @@ class Options:
 
 
 def run(
-    results: str | pathlib.Path,
-    truth_path: str | pathlib.Path,
-    out: str | pathlib.Path | None = None,
+    results: str | places.Place,
+    truth_path: str | places.Place,
+    out: str | places.Place | None = None,
     options: Options | None = None,
 ) -> Evaluation:
     """Score a results store against the truth.
 
     Parameters
     ----------
-    results : str or pathlib.Path
+    results : str, pathlib.Path or upath.UPath
         Profile store.
-    truth_path : str or pathlib.Path
+    truth_path : str, pathlib.Path or upath.UPath
         Pseudobulk store, or table of proportions.
-    out : str or pathlib.Path, optional
+    out : str, pathlib.Path or upath.UPath, optional
         Folder for ``evaluation.json`` and ``evaluation.png``; that of the results by default.
     options : Options, optional
         How.
@@ -91,7 +90,7 @@ def run(
     store = read.open_store(results, "profile")
     known = truth.read_truth(truth_path)
     matched = truth.match(store, known, options.cell_types, options.split)
-    folder = pathlib.Path(out) if out is not None else pathlib.Path(results).parent
+    folder = places.place(out) if out is not None else places.place(results).parent
     made_from = _made_from(results, known, options)
     check_output(folder, made_from, overwrite=options.overwrite)
     simple = None if options.model is None else yardsticks.open_yardsticks(options.model)
@@ -167,12 +166,12 @@ def compare_fractions(
     return fractions
 
 
-def check_output(folder: pathlib.Path, made_from: dict[str, Any], *, overwrite: bool) -> None:
+def check_output(folder: places.Place, made_from: dict[str, Any], *, overwrite: bool) -> None:
     """Refuse to replace an evaluation of other inputs.
 
     Parameters
     ----------
-    folder : pathlib.Path
+    folder : pathlib.Path or upath.UPath
         Where the evaluation is to stand.
     made_from : dict
         Paths and digests of its inputs.
@@ -184,16 +183,18 @@ def check_output(folder: pathlib.Path, made_from: dict[str, Any], *, overwrite: 
     errors.OutputExistsError
         If an evaluation of something else, or a file that is none, stands there.
     """
-    if folder.is_file():
-        raise errors.OutputExistsError(
-            f"{folder}: is a file, needed: a folder. Give another --out."
-        )
     file = folder / JSON_FILE
-    if overwrite or not file.exists():
-        return
+    with places.reached(folder):
+        if folder.is_file():
+            raise errors.OutputExistsError(
+                f"{folder}: is a file, needed: a folder. Give another --out."
+            )
+        if overwrite or not file.exists():
+            return
+        text = file.read_bytes()
     try:
-        found = json.loads(file.read_text()).get("made_from")
-    except (OSError, ValueError, AttributeError):
+        found = json.loads(text).get("made_from")
+    except (ValueError, AttributeError):
         found = None
     if found != made_from:
         raise errors.OutputExistsError(
@@ -202,18 +203,19 @@ def check_output(folder: pathlib.Path, made_from: dict[str, Any], *, overwrite: 
         )
 
 
-def _made_from(results: str | pathlib.Path, known: truth.Truth, options: Options) -> dict[str, Any]:
+def _made_from(results: str | places.Place, known: truth.Truth, options: Options) -> dict[str, Any]:
     made_from = {
-        "results": {"path": str(results), "digest": read.digest(results)},
+        "results": {"path": str(results), "digest": digests.of_store(results)},
         "truth": {"path": known.path, "digest": known.digest},
     }
     if options.model is not None:
-        card = pathlib.Path(options.model) / model_folder.CARD_FILE
-        digest = files.file_digest(card) if card.is_file() else ""
+        card = places.place(options.model) / model_folder.CARD_FILE
+        with places.reached(card):
+            digest = files.file_digest(card) if card.is_file() else ""
         made_from["model"] = {"path": str(options.model), "digest": digest}
     if options.cohort is not None:
         read.open_store(options.cohort, "cohort", "pseudobulk")
-        digest = read.digest(options.cohort)
+        digest = digests.of_store(options.cohort)
         made_from["cohort"] = {"path": str(options.cohort), "digest": digest}
     return made_from
 
@@ -263,7 +265,7 @@ def _json_values(options: Options) -> dict[str, Any]:
     return {**kept, "cell_types": list(options.cell_types)}
 
 
-def _write(folder: pathlib.Path, evaluation: Evaluation, fractions: dict[str, Array]) -> None:
+def _write(folder: places.Place, evaluation: Evaluation, fractions: dict[str, Array]) -> None:
     with outputs.whole_file(folder / JSON_FILE) as temporary:
         temporary.write_text(json.dumps(evaluation.as_dict(), indent=1) + "\n")
     figures.save(evaluation_figure.draw(evaluation, fractions), folder / FIGURE_FILE)

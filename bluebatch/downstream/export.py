@@ -13,7 +13,7 @@ import numpy.typing as npt
 from bluebatch import errors
 from bluebatch.downstream import writers
 from bluebatch.run import progress
-from bluebatch.store import outputs, read, schema
+from bluebatch.store import digests, outputs, places, read, schema
 
 Array = npt.NDArray[Any]
 What = Literal["profile", "proportion", "rna_fraction"]
@@ -87,15 +87,15 @@ class Exported:
 
 
 def run(
-    results: str | pathlib.Path, out: str | pathlib.Path, options: Options | None = None
+    results: str | places.Place, out: str | places.Place, options: Options | None = None
 ) -> Exported:
     """Write a part of a results store to one file.
 
     Parameters
     ----------
-    results : str or pathlib.Path
+    results : str, pathlib.Path or upath.UPath
         Profile store.
-    out : str or pathlib.Path
+    out : str, pathlib.Path or upath.UPath
         File whose extension names the format: ``.h5ad``, ``.parquet``, ``.csv`` or ``.csv.gz``.
     options : Options, optional
         Which part.
@@ -113,12 +113,16 @@ def run(
         If a cell type or gene is not in the store.
     errors.OutputExistsError
         If something stands at the output path.
+    errors.UnreachableError
+        If a place elsewhere refuses or does not answer.
     """
     options = options or Options()
-    out = pathlib.Path(out)
+    out = places.place(out)
     begin = _writer(out)
     store = read.open_store(results, "profile")
-    if out.is_dir() or (out.exists() and not options.overwrite):
+    with places.reached(out):
+        stands_there = out.is_dir() or (out.exists() and not options.overwrite)
+    if stands_there:
         raise errors.OutputExistsError(
             f"{out}: something stands there. Choose another --out, or give --overwrite to replace "
             "a file."
@@ -139,7 +143,7 @@ def run(
     return Exported(str(out), what, store.n_rows, len(columns), out.stat().st_size)
 
 
-def _writer(out: pathlib.Path) -> writers.Begin:
+def _writer(out: places.Place) -> writers.Begin:
     name = out.name.lower()
     for extension, begin in writers.BY_EXTENSION.items():
         if name.endswith(extension):
@@ -223,8 +227,8 @@ def _provenance(store: read.Store, options: Options, what: str) -> dict[str, str
     return {
         "content": what,
         "unit": unit,
-        "source": pathlib.Path(store.path).name,
-        "source_digest": read.digest(store.path),
+        "source": places.place(store.path).name,
+        "source_digest": digests.of_store(store.path),
         "source_attributes": json.dumps(store.attributes, default=str),
         "bluebatch_version": metadata.version("bluebatch"),
     }

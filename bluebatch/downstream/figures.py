@@ -1,7 +1,6 @@
 """How every figure looks, and how it reaches the disk."""
 
 import io
-import pathlib
 from typing import Any
 
 import matplotlib as mpl
@@ -9,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from bluebatch.store import outputs
+from bluebatch.store import outputs, places
 
 # Okabe and Ito's palette: told apart by colour-blind readers too.
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
@@ -46,23 +45,22 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
-def save(figure: Figure, path: str | pathlib.Path, dots_per_inch: int = 150) -> None:
+def save(figure: Figure, path: str | places.Place, dots_per_inch: int = 150) -> None:
     """Write a figure as PNG, whole or not at all.
 
     Parameters
     ----------
     figure : Figure
         What is drawn.
-    path : str or pathlib.Path
+    path : str, pathlib.Path or upath.UPath
         File; replaced if it is there.
     dots_per_inch : int
         Resolution.
     """
-    path = pathlib.Path(path)
     buffer = io.BytesIO()
     with mpl.rc_context(STYLE):
         figure.savefig(buffer, format="png", dpi=dots_per_inch, facecolor="white")
-    with outputs.whole_file(path) as temporary:
+    with outputs.whole_file(places.place(path)) as temporary:
         temporary.write_bytes(buffer.getvalue())
 
 

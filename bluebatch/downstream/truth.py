@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from bluebatch import errors
-from bluebatch.store import files, read
+from bluebatch.store import digests, files, places, read
 
 Array = npt.NDArray[Any]
 N_NAMED = 5
@@ -68,14 +68,14 @@ class Match:
     notes: list[str]
 
 
-def read_truth(path: str | pathlib.Path) -> Truth:
+def read_truth(path: str | places.Place) -> Truth:
     """Read the truth from a pseudobulk store or a table of proportions.
 
     Parameters
     ----------
-    path : str or pathlib.Path
-        A pseudobulk store, or a CSV or TSV whose first column, or the one named ``sample``, names
-        the samples, with one column a cell type.
+    path : str, pathlib.Path or upath.UPath
+        A pseudobulk store, or on a disk a CSV or TSV whose first column, or the one named
+        ``sample``, names the samples, with one column a cell type.
 
     Returns
     -------
@@ -93,8 +93,8 @@ def read_truth(path: str | pathlib.Path) -> Truth:
     errors.LabelMismatchError
         If the table names a sample twice.
     """
-    path = pathlib.Path(path)
-    if path.is_file():
+    path = places.place(path)
+    if isinstance(path, pathlib.Path) and path.is_file():
         return _read_table(path)
     store = read.open_store(path, "pseudobulk")
     return Truth(
@@ -102,7 +102,7 @@ def read_truth(path: str | pathlib.Path) -> Truth:
         store.labels["sample"],
         store.labels["cell_type"],
         store.read("proportion").astype(np.float64),
-        read.digest(path),
+        digests.of_store(path),
         store,
     )
 

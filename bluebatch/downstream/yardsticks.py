@@ -1,7 +1,6 @@
 """The simple predictors of a model folder, applied to the samples that are evaluated."""
 
 import dataclasses
-import pathlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy.typing as npt
 
 from bluebatch import errors
 from bluebatch.expression import baselines, closed_form, normalise
-from bluebatch.store import genes, model_folder, read
+from bluebatch.store import genes, model_folder, places, read
 
 Array = npt.NDArray[Any]
 CLOSED_FORM_ROWS = 64
@@ -172,12 +171,12 @@ class Bulk:
         return baselines.standard_input(inputs), outputs
 
 
-def open_yardsticks(folder: str | pathlib.Path) -> Yardsticks:
+def open_yardsticks(folder: str | places.Place) -> Yardsticks:
     """Open the baselines of a model folder.
 
     Parameters
     ----------
-    folder : str or pathlib.Path
+    folder : str, pathlib.Path or upath.UPath
         As ``train`` wrote it.
 
     Returns

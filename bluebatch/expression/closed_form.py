@@ -230,12 +230,23 @@ def share_surprise(anchors: Array, variances: Array, rna_fraction: Array, log_cp
     (tau^2 + s_j V_j) / (tau^2 + sum s^2 V + sn^2): tau^2 is variance that a study's types have in
     common, sn^2 that of the sample itself.
     """
-    parts = rna_fraction[:, :, np.newaxis] * normalise.unlog_transform(anchors)
-    total = parts.sum(axis=1, keepdims=True)
-    share = np.divide(parts, total, out=np.zeros_like(parts), where=total > 0)
-    surprise = log_cpm[:, np.newaxis] - normalise.log_transform(total)
+    kind = np.result_type(anchors, variances, rna_fraction, log_cpm)
     shared, own = SHARED_DEVIATION**2, SAMPLE_DEVIATION**2
-    explained = shared + (share**2 * variances).sum(axis=1, keepdims=True) + own
-    credit = (shared + share * variances) / explained
-    change = np.where(np.isfinite(surprise), credit * surprise, 0)
-    return np.asarray(np.maximum(anchors + change, 0))
+    # One array throughout: parts of the mixture, their shares, their credits, their changes.
+    share = np.exp2(anchors, dtype=kind)
+    share -= 1
+    np.maximum(share, 0, out=share)
+    share *= rna_fraction[:, :, np.newaxis]
+    total = share.sum(axis=1, keepdims=True)
+    np.divide(share, total, out=share, where=total > 0)
+    surprise = log_cpm[:, np.newaxis] - normalise.log_transform(total)
+    variance = np.square(share)
+    variance *= variances
+    explained = shared + variance.sum(axis=1, keepdims=True) + own
+    share *= variances
+    share += shared
+    share /= explained
+    share *= surprise
+    np.copyto(share, 0, where=~np.isfinite(surprise))
+    share += anchors
+    return np.maximum(share, 0, out=share)

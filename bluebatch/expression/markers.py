@@ -4,7 +4,8 @@ The ranks are taken on the stored values alone, all genes in one sort: zeros, ni
 counts, share one rank that is known without looking at them.
 """
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,9 @@ import scipy.stats
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
+# Stored values that are ranked at once, and what each takes meanwhile.
+BLOCK_VALUES = 1 << 20
+VALUE_BYTES = 100
 # Keeps the fold change of a gene silent in the rest finite.
 SILENT = 1e-9
 
@@ -60,7 +64,7 @@ class Ranking(NamedTuple):
 
 
 def rank_genes(
-    counts: scipy.sparse.csr_matrix,
+    counts: scipy.sparse.csr_matrix | scipy.sparse.csc_matrix,
     cell_type: IntArray,
     n_types: int,
     *,
@@ -70,8 +74,8 @@ def rank_genes(
 
     Parameters
     ----------
-    counts : scipy.sparse.csr_matrix, shape (cell, gene)
-        Counts of training cells of one reference.
+    counts : scipy.sparse.csr_matrix or csc_matrix, shape (cell, gene)
+        Counts of training cells of one reference; by column they need not be turned over.
     cell_type : np.ndarray of int, shape (cell,)
         Type of each cell, 0 to ``n_types - 1``.
     n_types : int
@@ -88,11 +92,17 @@ def rank_genes(
     -----
     The fold change is that of scanpy: log2 of the ratio of ``expm1`` of the mean log1p CP10k.
     """
-    logged = _log_cp10k(counts)
     n_in = np.bincount(cell_type, minlength=n_types).astype(np.float64)
-    total = _by_type(logged.data, logged, cell_type, n_types)
+    per_cell = np.asarray(counts.sum(axis=1, dtype=np.float64)).ravel()
+    scale = np.divide(1e4, per_cell, out=np.zeros_like(per_cell), where=per_cell > 0)
+    columns = scipy.sparse.csc_matrix(counts)
+    total, rank_sum = np.empty((2, n_types, counts.shape[1]))
+    ties = np.empty(counts.shape[1])
+    for genes in _windows(columns.indptr):
+        block = _log_cp10k(columns, genes, scale, cell_type)
+        total[:, genes] = block.by_type(block.value, n_types)
+        rank_sum[:, genes], ties[genes] = _rank_sums(block, n_in)
     fold = _log_fold_change(total, n_in)
-    rank_sum, ties = _rank_sums(logged, cell_type, n_types)
     n = float(len(cell_type))
     n_out = n - n_in
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -159,23 +169,42 @@ def candidate_genes(
     return np.unique(top[np.take_along_axis(fit, top, axis=-1)]).astype(np.int64)
 
 
-def _log_cp10k(counts: scipy.sparse.csr_matrix) -> scipy.sparse.csr_matrix:
-    logged = counts.astype(np.float64)
-    total = np.asarray(logged.sum(axis=1)).ravel()
-    scale = np.divide(1e4, total, out=np.zeros_like(total), where=total > 0)
-    logged.data = np.log1p(logged.data * np.repeat(scale, np.diff(logged.indptr)))
-    logged.eliminate_zeros()
-    return logged
+class _Block(NamedTuple):
+    """The stored values of some genes, gene after gene; ``kind`` is the type of each one's cell."""
+
+    gene: npt.NDArray[np.integer[Any]]
+    kind: IntArray
+    value: FloatArray
+    n_genes: int
+
+    def by_type(self, values: FloatArray, n_types: int) -> FloatArray:
+        """Sum one value per stored entry into a table of types by genes."""
+        place = self.kind * self.n_genes + self.gene
+        flat = np.bincount(place, values, minlength=n_types * self.n_genes)
+        return np.asarray(flat, dtype=np.float64).reshape(n_types, self.n_genes)
 
 
-def _by_type(
-    values: FloatArray, matrix: scipy.sparse.csr_matrix, cell_type: IntArray, n_types: int
-) -> FloatArray:
-    """Sum one value per stored entry into a table of types by genes."""
-    n_genes = matrix.shape[1]
-    kind = np.repeat(cell_type, np.diff(matrix.indptr))
-    flat = np.bincount(kind * n_genes + matrix.indices, values, minlength=n_types * n_genes)
-    return np.asarray(flat, dtype=np.float64).reshape(n_types, n_genes)
+def _windows(indptr: npt.NDArray[np.integer[Any]]) -> Iterator[slice]:
+    """Cut the genes so that each part has few stored values: ranking takes a hundred bytes each."""
+    start, end = 0, len(indptr) - 1
+    while start < end:
+        reach = int(np.searchsorted(indptr, indptr[start] + BLOCK_VALUES, side="right")) - 1
+        yield slice(start, max(start + 1, reach))
+        start = max(start + 1, reach)
+
+
+def _log_cp10k(
+    columns: scipy.sparse.csc_matrix, genes: slice, scale: FloatArray, cell_type: IntArray
+) -> _Block:
+    begin, end = columns.indptr[genes.start], columns.indptr[genes.stop]
+    n_stored = np.diff(columns.indptr[genes.start : genes.stop + 1])
+    gene = np.repeat(np.arange(len(n_stored)), n_stored)
+    cell, data = columns.indices[begin:end], columns.data[begin:end]
+    if not data.all():
+        there = data != 0
+        gene, cell, data = gene[there], cell[there], data[there]
+    value = np.log1p(data * scale[cell])
+    return _Block(gene, cell_type[cell], value, len(n_stored))
 
 
 def _log_fold_change(total: FloatArray, n_in: FloatArray) -> FloatArray:
@@ -188,15 +217,13 @@ def _log_fold_change(total: FloatArray, n_in: FloatArray) -> FloatArray:
     return np.asarray(np.log2((inside + SILENT) / (outside + SILENT)))
 
 
-def _rank_sums(
-    logged: scipy.sparse.csr_matrix, cell_type: IntArray, n_types: int
-) -> tuple[FloatArray, FloatArray]:
+def _rank_sums(block: _Block, n_in: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Sum midranks by type and gene; and sum t^3 - t over the ties of each gene."""
-    n_cells, n_genes = logged.shape
-    order = np.lexsort((logged.data, logged.indices))
-    gene, value = logged.indices[order], logged.data[order]
-    n_stored = np.bincount(gene, minlength=n_genes)
-    n_zero = (n_cells - n_stored).astype(np.float64)
+    n_types = len(n_in)
+    order = np.lexsort((block.value, block.gene))
+    gene, value = block.gene[order], block.value[order]
+    n_stored = np.bincount(gene, minlength=block.n_genes)
+    n_zero = n_in.sum() - n_stored
     new_tie = np.ones(len(value), dtype=bool)
     new_tie[1:] = (gene[1:] != gene[:-1]) | (value[1:] != value[:-1])
     tie = np.cumsum(new_tie) - 1
@@ -207,8 +234,7 @@ def _rank_sums(
     middle = first - begin[gene[first]] + n_zero[gene[first]] + (size + 1) / 2
     rank = np.empty(len(value))
     rank[order] = middle[tie]
-    n_in = np.bincount(cell_type, minlength=n_types).astype(np.float64)
-    present = _by_type(np.ones(len(value)), logged, cell_type, n_types)
-    sums = _by_type(rank, logged, cell_type, n_types) + (n_in[:, None] - present) * (n_zero + 1) / 2
-    ties = np.bincount(gene[first], size**3 - size, minlength=n_genes) + n_zero**3 - n_zero
+    present = block.by_type(np.ones(len(value)), n_types)
+    sums = block.by_type(rank, n_types) + (n_in[:, None] - present) * (n_zero + 1) / 2
+    ties = np.bincount(gene[first], size**3 - size, minlength=block.n_genes) + n_zero**3 - n_zero
     return sums, np.asarray(ties)

@@ -67,7 +67,7 @@ def sum_cells(
     """
     chosen, limits = np.asarray(cells), np.asarray(bounds)
     n_samples = len(limits) - 1
-    if pool.shape[0] < DENSE_BELOW * len(chosen) / max(1, n_samples):
+    if is_dense(pool.shape[0], len(chosen), n_samples):
         sample = np.repeat(np.arange(n_samples), np.diff(limits))
         flat = np.bincount(chosen * n_samples + sample, minlength=pool.shape[0] * n_samples)
         draw = flat.reshape(pool.shape[0], n_samples).astype(np.float32)
@@ -79,6 +79,24 @@ def sum_cells(
     shape = (n_samples, pool.shape[0])
     sparse_draw = scipy.sparse.csr_matrix((ones, chosen, limits), shape=shape)
     return np.asarray((sparse_draw @ pool).toarray(), dtype=np.float32)
+
+
+def is_dense(n_pool: int, n_drawn: int, n_samples: int) -> bool:
+    """Tell whether a draw is held dense: of every cell of the pool, how often it was drawn.
+
+    Parameters
+    ----------
+    n_pool : int
+        Cells there are.
+    n_drawn, n_samples : int
+        Cells drawn, for so many samples.
+
+    Returns
+    -------
+    bool
+        False where it holds the drawn cells alone.
+    """
+    return n_pool < DENSE_BELOW * n_drawn / max(1, n_samples)
 
 
 def mix_profiles(profile: npt.ArrayLike, rna_fraction: npt.ArrayLike) -> FloatArray:
@@ -99,7 +117,9 @@ def mix_profiles(profile: npt.ArrayLike, rna_fraction: npt.ArrayLike) -> FloatAr
     logged = np.asarray(profile)
     if not np.issubdtype(logged.dtype, np.floating):
         logged = logged.astype(np.float64)
-    linear = np.nan_to_num(np.exp2(logged) - 1, copy=False, nan=0.0)
+    linear = np.exp2(logged)
+    linear -= 1
+    np.nan_to_num(linear, copy=False, nan=0.0)
     weights = np.asarray(rna_fraction, dtype=linear.dtype)
     return np.asarray(np.log2(1 + np.einsum("...k,...kg->...g", weights, linear)))
 

@@ -72,8 +72,12 @@ def select_log_cpm(
         Log2(1 + CPM) in the precision of ``expression``; NaN where a gene is not measured.
     """
     values, at = np.asarray(expression), np.asarray(columns)
-    chosen = np.where(at >= 0, values[:, at], values.dtype.type(np.nan))
-    return log_transform(counts_per_million(chosen, library_size))
+    chosen = np.take(values, at, axis=1)
+    chosen[:, at < 0] = np.nan
+    # In place: a block of a cohort is large.
+    cpm = counts_per_million(chosen, library_size)
+    cpm += 1
+    return np.log2(cpm, out=cpm)
 
 
 def unlog_transform(log_cpm: npt.ArrayLike) -> FloatArray:

@@ -7,11 +7,12 @@ without knowing what the names mean; `bluebatch.engine.task` binds the names to 
 
 import abc
 import copy
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 
 Batch = dict[str, torch.Tensor]
+ModelT = TypeVar("ModelT", bound="Model")
 
 
 class Price(NamedTuple):
@@ -20,13 +21,16 @@ class Price(NamedTuple):
     Parameters
     ----------
     weight_bytes : int
-        Of all weights and anchors at the precision it is held in.
+        Of all weights and anchors, at the precision in which `Model.prepare` holds them.
     row_bytes : int
         Peak of the activations for one row at inference.
+    training_row_bytes : int
+        Peak of what is held for one row from the forward to the end of the backward pass, in fp32.
     """
 
     weight_bytes: int
     row_bytes: int
+    training_row_bytes: int
 
 
 class Model(torch.nn.Module, abc.ABC):
@@ -133,14 +137,38 @@ class Model(torch.nn.Module, abc.ABC):
             In evaluation mode, on the same device; takes float32 batches all the same. This one
             stays as it is, but may share weights with it.
         """
-        return copy.deepcopy(self).eval().to(dtype)
+        return shared_copy(self).eval().to(dtype)
 
     @abc.abstractmethod
-    def price(self) -> Price:
-        """Price the model's memory.
+    def price(self, dtype: torch.dtype = torch.float32) -> Price:
+        """Price the model's memory from its shapes alone.
+
+        Parameters
+        ----------
+        dtype : torch.dtype
+            For which `prepare` is asked.
 
         Returns
         -------
         Price
             Bytes of weights and of one row.
         """
+
+
+def shared_copy(network: ModelT) -> ModelT:
+    """Copy a network, but not its weights: what is then converted or folded is the copy's alone.
+
+    Parameters
+    ----------
+    network : Model
+        Left as it is, as long as nothing is written into the weights in place.
+
+    Returns
+    -------
+    Model
+        Of the same kind, with parameters that are not trained.
+    """
+    shared: dict[int, object] = {id(buffer): buffer for buffer in network.buffers()}
+    for parameter in network.parameters():
+        shared[id(parameter)] = torch.nn.Parameter(parameter.detach(), requires_grad=False)
+    return copy.deepcopy(network, shared)

@@ -4,7 +4,6 @@ One linear trunk widens the sample to a signal. A U-Net along that signal, and a
 all its channels share, give the profiles; a stack of linear layers gives the fractions.
 """
 
-import copy
 import itertools
 from collections.abc import Mapping
 from typing import Literal, NamedTuple, Self, cast
@@ -303,9 +302,9 @@ class Network(contract.Model):
         Returns
         -------
         Network
-            A copy in evaluation mode.
+            In evaluation mode; it shares what it does not convert.
         """
-        ready = copy.deepcopy(self).eval().requires_grad_(False)
+        ready = contract.shared_copy(self).eval()
         ready.unet.fold()
         heads = torch.float32 if self.settings.fp32_heads else dtype
         ready.trunk.to(dtype)
@@ -316,24 +315,40 @@ class Network(contract.Model):
             ready.fraction_trunk.to(dtype)
         return ready
 
-    def price(self) -> contract.Price:
-        """Price the weights as they are now and one sample at inference.
+    def price(self, dtype: torch.dtype = torch.float32) -> contract.Price:
+        """Price the weights and one sample.
+
+        Parameters
+        ----------
+        dtype : torch.dtype
+            Of the weights at inference.
 
         Returns
         -------
         contract.Price
-            The row's peak lies at the U-Net's last level: all skips, their union with what comes
-            from below, and the profiles.
+            The row's peak lies in the U-Net, in the profiles and their anchor, or in its ranks,
+            whichever is largest. While training, each level holds the outputs of its
+            convolutions, normalisations and poolings, and their gradients on the way back.
         """
-        held = [*self.parameters(), *self.buffers()]
-        weight_bytes = sum(tensor.numel() * tensor.element_size() for tensor in held)
         settings = self.settings
+        heads = torch.float32 if settings.fp32_heads else dtype
+        weight_bytes = sum(4 * buffer.numel() for buffer in self.buffers())
+        for name, weight in self.named_parameters():
+            is_head = name.startswith(("profile_head", "fraction_head"))
+            weight_bytes += weight.numel() * (heads if is_head else dtype).itemsize
         n_outputs, n_inputs = self.profile_head.out_features, self.trunk.in_features
         n_parts = cast(nn.Linear, self.fraction_head[-1]).out_features
-        signal = settings.width * settings.channels * (settings.depth + 4)
-        size = self.trunk.weight.element_size()
-        row_bytes = size * signal + 4 * (3 * n_parts * n_outputs + 6 * n_inputs)
-        return contract.Price(weight_bytes, row_bytes)
+        # Measured: all skips and four signals more; 2 profiles, 6 on an anchor, and those of the
+        # members before; 14 inputs where they are ranked, else 3.
+        signals = dtype.itemsize * settings.width * settings.channels * (settings.depth + 4.4)
+        n_profiles = 4 if self.anchor_mean is None else 7
+        ranks = 44 * n_inputs * (self.member.input == "rank")
+        row_bytes = int(max(signals, 4 * n_profiles * n_parts * n_outputs, ranks)) + 12 * n_inputs
+        # Measured: at width 512 x 8 channels 1.6-1.9 MB a row, at 4096 x 16 20-23 MB.
+        levels = settings.width * settings.channels * (22 * settings.depth + 4)
+        dense = 4 * (settings.width + sum(settings.hidden)) + 10 * n_inputs
+        training_row_bytes = 4 * (levels + dense + 12 * n_parts * n_outputs)
+        return contract.Price(weight_bytes, row_bytes, training_row_bytes)
 
     def _anchor(self, batch: contract.Batch, residual: torch.Tensor) -> torch.Tensor:
         mean, center, basis, coefficient = (
