@@ -1,6 +1,7 @@
 """What every test gets."""
 
 import logging
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -14,3 +15,9 @@ def logging_as_before() -> Iterator[None]:
     yield
     logger.handlers, logger.propagate = before[0], before[2]
     logger.setLevel(before[1])
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C be tested where a shell started the tests in the background, which ignores it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -20,18 +20,20 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-import numpy as np
-import safetensors.torch
+import synthetic  # type: ignore[import-not-found] # beside this script
 import torch
 from torch import nn
 
-from bluebatch.engine import infer, kinds, precision, unmix
-from bluebatch.expression import baselines
-from bluebatch.models import unmix as unmixer
+from bluebatch.engine import infer, kinds, precision
 from bluebatch.run import progress
-from bluebatch.store import model_folder, read, schema, write
+from bluebatch.store import read
 
-WIDTH, CHANNELS, DEPTH, HIDDEN = 4096, 16, 4, (4096, 1024, 256, 64)
+WIDTH, CHANNELS, DEPTH, HIDDEN = (
+    synthetic.PAPER.width,
+    synthetic.PAPER.channels,
+    synthetic.PAPER.depth,
+    synthetic.PAPER.hidden,
+)
 
 
 class Plain(nn.Module):
@@ -78,58 +80,6 @@ def double(n_in: int, n_out: int) -> nn.Sequential:
     for n_from in (n_in, n_out):
         layers += [nn.Conv1d(n_from, n_out, 3, padding=1), nn.BatchNorm1d(n_out), nn.ReLU()]
     return nn.Sequential(*layers)
-
-
-def write_cohort(path: pathlib.Path, n_samples: int, n_genes: int) -> None:
-    expression = np.random.default_rng(0).gamma(0.5, 40, (n_samples, n_genes)).astype(np.float32)
-    labels = {
-        "sample": [f"sample-{index}" for index in range(n_samples)],
-        "gene": [f"gene-{index}" for index in range(n_genes)],
-    }
-    attributes = {"unit": "TPM", "origin": "bulk"}
-    group = write.create(path, schema.COHORT, labels, attributes, leave_out=("patient",))
-    write.write_whole(group, "expression", expression)
-    write.write_whole(group, "library_size", expression.sum(axis=1, dtype=np.float64))
-    write.complete(group)
-
-
-def write_model(folder: pathlib.Path, n_genes: int, n_types: int) -> None:
-    settings = unmix.Settings(
-        model=unmixer.ModelSettings(
-            width=WIDTH,
-            channels=CHANNELS,
-            depth=DEPTH,
-            hidden=HIDDEN,
-            trunk="separate",
-            output="relu",
-            fp32_heads=False,
-            members=(unmixer.MemberSettings(input="zscore"),),
-        ),
-        anchor=baselines.AnchorSettings(kind="none"),
-    )
-    names = [f"gene-{index}" for index in range(n_genes)]
-    card = model_folder.Card(
-        kind="unmix",
-        labels={
-            "input_gene": names,
-            "gene": names,
-            "library_gene": names,
-            "cell_type": [f"type-{index}" for index in range(n_types)],
-        },
-        units={},
-        settings=settings.model_dump(mode="json"),
-        made_from={},
-        facts={"markers": {}},
-        scores={},
-        members=[{"file": "member_0.safetensors"}],
-    )
-    model_folder.write_card(folder, card, {"skill": np.zeros((n_types, n_genes), np.float32)})
-    torch.manual_seed(0)
-    network = kinds.load(folder).network(0)
-    safetensors.torch.save_file(
-        {name: value.contiguous() for name, value in network.state_dict().items()},
-        folder / "member_0.safetensors",
-    )
 
 
 class Times(NamedTuple):
@@ -213,8 +163,8 @@ def main() -> None:
     logging.getLogger("bluebatch").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        write_cohort(folder / "cohort", given.samples, given.genes)
-        write_model(folder / "model", given.genes, given.types)
+        synthetic.write_cohort(folder / "cohort", given.samples, given.genes)
+        synthetic.write_model(folder / "model", given.genes, given.types)
         reader = kinds.load(folder / "model").bind(read.open_store(folder / "cohort"), {})
         inputs = torch.from_numpy(reader.inputs(slice(0, given.samples))["log_cpm"])
         lines = compare(folder, inputs, given.types, given.repeats)

@@ -20,7 +20,7 @@ import pandas as pd
 import scipy.sparse
 
 from bluebatch.run import partition
-from bluebatch.simulate import blocks, plan, pseudobulk
+from bluebatch.simulate import blocks, plan, pseudobulk, request
 from bluebatch.store import schema, write
 
 N_CELLS, N_GENES, N_TYPES = 5000, 3000, 6
@@ -38,7 +38,7 @@ def make_reference(path: pathlib.Path, density: float) -> None:
     anndata.AnnData(counts, obs=obs).write_h5ad(path)
 
 
-def loop_seconds(planned: plan.Plan, path: pathlib.Path, n_samples: int) -> float:
+def loop_seconds(planned: plan.Plan, names: list[str], path: pathlib.Path, n_samples: int) -> float:
     """Time the loop over samples and types that one would write first; seconds a sample."""
     cells = anndata.read_h5ad(path)
     labels = cells.obs["cell_type"]
@@ -46,7 +46,7 @@ def loop_seconds(planned: plan.Plan, path: pathlib.Path, n_samples: int) -> floa
     start = time.perf_counter()
     for sample in range(n_samples):
         sums = {}
-        for code, name in enumerate(planned.coordinates["cell_type"]):
+        for code, name in enumerate(names):
             n_cells = int(planned.design.n_cells[sample, code])
             of_type = table[labels == name]
             sums[name] = of_type.sample(n_cells, replace=True, random_state=sample).sum()
@@ -91,7 +91,7 @@ def store_seconds(planned: plan.Plan, reference: pathlib.Path, out: pathlib.Path
     pseudobulk.run([reference], out, settings, options)
     whole = time.perf_counter() - start
     start = time.perf_counter()
-    plan.prepare([reference], settings, options)
+    plan.prepare(request.make([reference], settings, options))
     return (whole - (time.perf_counter() - start)) / len(planned.design.part)
 
 
@@ -114,11 +114,13 @@ def main() -> None:
     try:
         reference, out = folder / "reference.h5ad", folder / "out.zarr"
         make_reference(reference, arguments.density)
-        planned = plan.prepare([reference], *chosen(arguments.samples))
+        asked = request.make([reference], *chosen(arguments.samples))
+        planned, layout = plan.prepare(asked)
         draw, n_bytes = draw_seconds(planned)
         stored = store_seconds(planned, reference, out)
         write.clear(out)
-        loop = loop_seconds(planned, reference, arguments.loop_samples)
+        names = layout.coordinates["cell_type"]
+        loop = loop_seconds(planned, names, reference, arguments.loop_samples)
         disk = disk_seconds(folder)
     finally:
         shutil.rmtree(folder)

@@ -1,9 +1,12 @@
-"""A small model with weights as they are drawn, and cohorts for it: quick to make, and to run."""
+"""A small model with weights as they are drawn, cohorts for it, single cells: quick to make."""
 
 import pathlib
 
+import anndata
 import numpy as np
+import pandas as pd
 import safetensors.torch
+import scipy.sparse
 import torch
 
 from bluebatch.engine import kinds, unmix
@@ -35,6 +38,17 @@ def write_cohort(
     write.write_whole(group, "expression", expression)
     write.write_whole(group, "library_size", expression.sum(axis=1, dtype=np.float64))
     write.complete(group)
+    return path
+
+
+def write_reference(path: pathlib.Path) -> pathlib.Path:
+    """Write single cells of two types, of which one has ten marker genes."""
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(2.0, size=(120, 60)).astype(np.float32)
+    counts[:60, :10] += 5
+    obs = pd.DataFrame({"cell_type": ["A"] * 60 + ["B"] * 60}, index=[f"c{i}" for i in range(120)])
+    var = pd.DataFrame(index=[f"G{i}" for i in range(60)])
+    anndata.AnnData(scipy.sparse.csr_matrix(counts), obs=obs, var=var).write_h5ad(path)
     return path
 
 

@@ -9,7 +9,7 @@ import xarray as xr
 from integration import small
 
 from bluebatch import errors
-from bluebatch.engine import infer, pipeline
+from bluebatch.engine import blocks, infer
 from bluebatch.store import read
 
 Result = dict[str, np.ndarray]
@@ -73,7 +73,7 @@ def test_infer__blocks_and_threads_do_not_matter(
     cohort = small.write_cohort(tmp_path / "cohort", 1100)
     expected = apply(cohort, model, precision)
     assert_same_bits(apply(cohort, model, precision, "two threads", threads=2), expected)
-    monkeypatch.setattr(pipeline, "BLOCK_ROWS", 512)
+    monkeypatch.setattr(blocks, "BLOCK_ROWS", 512)
     assert_same_bits(apply(cohort, model, precision, "larger blocks"), expected)
 
 

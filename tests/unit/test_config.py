@@ -8,6 +8,7 @@ import pydantic
 import pytest
 
 from bluebatch import config, errors
+from bluebatch.run import conf_files
 from bluebatch.simulate import pseudobulk
 
 Write = Callable[..., pathlib.Path]
@@ -34,7 +35,7 @@ def test_load__an_empty_file_is_the_settings_defaults(write: Write) -> None:
 
 
 def test_load__default_is_written_out_in_full() -> None:
-    text = (pathlib.Path(config._folder()) / "default.toml").read_text()
+    text = (conf_files.folder() / "default.toml").read_text()
     written = tomllib.loads(text)
     for section, settings in config.Config():
         assert set(written[section]) == set(settings.model_dump(exclude_none=True)), section

@@ -15,7 +15,7 @@ import click.testing
 import pytest
 
 from bluebatch import errors
-from bluebatch.cli import main, options
+from bluebatch.cli import main, options, output
 
 Invoke = Callable[..., click.testing.Result]
 HEAVY = {"torch", "scanpy", "zarr", "dask", "pandas", "xarray", "anndata", "matplotlib"}
@@ -27,7 +27,7 @@ def invoke(monkeypatch: pytest.MonkeyPatch) -> Invoke:
 
     def run(raised: BaseException | None, *arguments: str) -> click.testing.Result:
         @click.command("simulate")
-        @options.output_options
+        @output.flags
         def command() -> None:
             if raised is not None:
                 raise raised
@@ -158,9 +158,9 @@ def test_tell__json_before_or_after_the_command(
     arguments: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @click.command("simulate")
-    @options.output_options
+    @output.flags
     def command() -> None:
-        options.tell(Summary())
+        output.tell(Summary())
 
     monkeypatch.setattr(main.LazyGroup, "get_command", lambda self, ctx, name: command)
     runner = click.testing.CliRunner()

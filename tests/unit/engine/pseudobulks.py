@@ -3,11 +3,12 @@
 import pathlib
 
 import numpy as np
+import scipy.sparse
 
 from bluebatch.engine import train, unmix
 from bluebatch.expression import baselines, normalise
 from bluebatch.models import unmix as model
-from bluebatch.store import read, schema, write
+from bluebatch.store import cells, read, schema, write
 
 CELL_TYPES = ["B", "CD4T", "Mono"]
 N_GENES = 40
@@ -19,6 +20,7 @@ def write_store(
     n_samples: int = 300,
     splits: tuple[float, float] = (0.8, 0.9),
     marked: bool = True,
+    with_cells: bool = False,
 ) -> pathlib.Path:
     """Write pseudobulks, Mono absent from every tenth; ``splits`` end training and validation."""
     rng = np.random.default_rng(0)
@@ -68,6 +70,10 @@ def write_store(
     for name in arrays.keys() - set(left_out):
         values = arrays[name]
         write.write_whole(group, name, values)
+    if with_cells:
+        drawn = rng.poisson(np.repeat(rates, 200, axis=0)).astype(np.float32)
+        labels = (np.repeat(np.arange(3), 200), np.zeros(600, np.int64))
+        cells.write_cells(group, scipy.sparse.csr_matrix(drawn), np.arange(600), labels)
     write.complete(group)
     return path
 
@@ -89,4 +95,5 @@ def settings(**training: object) -> train.Settings:
 def learn(path: pathlib.Path, chosen: train.Settings | None = None) -> unmix.Task:
     """Learn all that comes before the networks."""
     store = read.open_store(path, "pseudobulk")
-    return unmix.Task.learn(store, chosen or settings(), train.Options(threads=1))
+    outlined = unmix.Task.outline(store, chosen or settings(), train.Options(threads=1))
+    return outlined.learn(store)

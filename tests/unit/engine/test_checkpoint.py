@@ -1,4 +1,5 @@
 import pathlib
+import uuid
 
 import pytest
 import torch
@@ -6,6 +7,7 @@ from torch import nn
 
 from bluebatch import errors
 from bluebatch.engine import checkpoint
+from bluebatch.store import places
 
 
 def make(seed: int = 0) -> tuple[nn.Module, torch.optim.Optimizer]:
@@ -24,15 +26,18 @@ def step(network: nn.Module, optimiser: torch.optim.Optimizer, seed: int) -> Non
     optimiser.step()
 
 
-def test_load__goes_on_with_the_same_bits(tmp_path: pathlib.Path) -> None:
+@pytest.mark.parametrize("scheme", ["a path", "memory"])
+def test_load__goes_on_with_the_same_bits(tmp_path: pathlib.Path, scheme: str) -> None:
+    url = f"memory://{uuid.uuid4().hex}/model"
+    folder = places.place(url) if scheme == "memory" else tmp_path
     network, optimiser = make()
     for seed in range(3):
         step(network, optimiser, seed)
     state = checkpoint.State(0, epoch=3, best_epoch=1, best_loss=0.5)
     state.best, state.rows = checkpoint.clone(network), [{"epoch": 1, "loss": 0.25}]
-    checkpoint.save(tmp_path, state, network, optimiser)
+    checkpoint.save(folder, state, network, optimiser)
     other, other_optimiser = make(seed=9)
-    found = checkpoint.load(tmp_path, other, other_optimiser, 0)
+    found = checkpoint.load(folder, other, other_optimiser, 0)
     assert (found.epoch, found.best_epoch, found.best_loss) == (3, 1, 0.5)
     assert found.rows == state.rows
     for seed in (3, 4):

@@ -4,6 +4,7 @@ import threading
 import warnings
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 import xarray as xr
@@ -11,8 +12,8 @@ import zarr
 from unit.engine import toy
 
 from bluebatch import errors
-from bluebatch.engine import infer, kinds, pipeline, precision, task
-from bluebatch.store import read, schema, write
+from bluebatch.engine import blocks, infer, kinds, precision, task
+from bluebatch.store import digests, read, schema, write
 
 pytestmark = pytest.mark.usefixtures("toy_kind")
 
@@ -51,7 +52,7 @@ def test_run__names_what_it_was_made_from(tmp_path: pathlib.Path, model: pathlib
     infer.run(cells, model, tmp_path / "out.zarr", EXACT)
     attributes = read.open_store(tmp_path / "out.zarr").attributes
     assert attributes["model_digest"] == kinds.digest(model)
-    assert attributes["cohort_digest"] == read.digest(cells)
+    assert attributes["cohort_digest"] == digests.of_store(cells)
     assert attributes["made_by"] == "toy"
     assert attributes["inference"]["precision"] == "fp32"
     assert attributes["inference"]["presence"] == 0.01
@@ -77,7 +78,7 @@ def test_run__blocks_do_not_matter(
 ) -> None:
     cells = toy.write_cells(tmp_path / "cells.zarr", 657)
     infer.run(cells, model, tmp_path / "plain.zarr", EXACT)
-    monkeypatch.setattr(pipeline, "BLOCK_ROWS", block_rows)
+    monkeypatch.setattr(blocks, "BLOCK_ROWS", block_rows)
     infer.run(cells, model, tmp_path / "other.zarr", EXACT)
     assert arrays(tmp_path / "plain.zarr") == arrays(tmp_path / "other.zarr")
 
@@ -87,11 +88,11 @@ def test_run__complete_says_so_and_does_nothing(
 ) -> None:
     cells = toy.write_cells(tmp_path / "cells.zarr", 1100)
     infer.run(cells, model, tmp_path / "out.zarr", EXACT)
-    before = read.digest(tmp_path / "out.zarr")
+    before = digests.of_store(tmp_path / "out.zarr")
     summary = infer.run(cells, model, tmp_path / "out.zarr", EXACT)
     assert summary.state == "complete"
     assert "already complete" in summary.as_text()
-    assert read.digest(tmp_path / "out.zarr") == before
+    assert digests.of_store(tmp_path / "out.zarr") == before
 
 
 def test_run__resumes_after_a_full_disk(
@@ -208,26 +209,26 @@ def test_fill__holds_two_blocks_at_most(
             most = max(most, held)
         return read_inputs(self, rows)
 
-    def finish(self: toy.Reader, predictions: task.Arrays, read: task.Arrays) -> task.Arrays:
+    def last(group: zarr.Group, name: str, rows: slice, values: npt.ArrayLike) -> None:
         nonlocal held
+        write_rows(group, name, rows, values)
         with lock:
-            held -= 1
-        return predictions
+            held -= name == "level_draw"
 
-    read_inputs = toy.Reader.inputs
+    read_inputs, write_rows = toy.Reader.inputs, write.write
     monkeypatch.setattr(toy.Reader, "inputs", inputs)
-    monkeypatch.setattr(toy.Reader, "finish", finish)
-    infer.run(cells, model, tmp_path / "out.zarr", EXACT)
-    assert most <= pipeline.WORKERS
+    monkeypatch.setattr(write, "write", last)
+    infer.run(cells, model, tmp_path / "out.zarr", EXACT, infer.Options(threads=2))
+    assert most <= 2
     assert held == 0
 
 
 def test_row_steps__share_no_chunk() -> None:
     # Chunks of 128 and 64 rows: blocks of 256; the profile's of 256 likewise.
-    assert pipeline.row_steps(toy.DRAWS, 64) == (256, 1024)
-    assert pipeline.row_steps(schema.PROFILE, 64) == (256, 1024)
+    assert blocks.row_steps(toy.DRAWS, 64) == (256, 1024)
+    assert blocks.row_steps(schema.PROFILE, 64) == (256, 1024)
     odd = schema.StoreSpec(
         "odd", "cell", (schema.ArraySpec("part", ("cell",), "float32", "", "", (96,)),)
     )
     # Least common multiple of 64 and 96 is 192; 384 is its first multiple from 256 on.
-    assert pipeline.row_steps(odd, 64) == (384, 768)
+    assert blocks.row_steps(odd, 64) == (384, 768)

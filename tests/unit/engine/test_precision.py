@@ -7,6 +7,7 @@ import torch
 
 from bluebatch import errors
 from bluebatch.engine import precision
+from bluebatch.run import memory
 
 CPU = torch.device("cpu")
 
@@ -80,3 +81,29 @@ def test_tune_allocator__is_taken_by_glibc_and_left_alone_elsewhere(
     assert precision.tune_allocator() is found
     monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
     assert precision.tune_allocator() is False
+
+
+def test_pick_dtype__tells_once_of_bf16_that_is_slow(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(precision, "has_bf16", lambda device: False)
+    precision._tell_of_emulation.cache_clear()
+    for _ in range(2):
+        assert precision.pick_dtype("bf16", CPU) == torch.bfloat16
+    assert [record.message for record in caplog.records] == [
+        "--precision bf16: cpu is not known to multiply it natively, fp32 may be several times "
+        "faster"
+    ]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc is found on Linux only")
+def test_trim_allocator__hands_gaps_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = [torch.ones(100_000) for _ in range(400)]
+    del held[1::2]
+    before = memory.resident_bytes()
+    if platform.libc_ver()[0] == "glibc":
+        assert precision.trim_allocator()
+        # Two hundred gaps of .4 MB.
+        assert memory.resident_bytes() < before - 40e6
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
+    assert not precision.trim_allocator()

@@ -1,11 +1,15 @@
+import time
+from concurrent import futures
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
 from unit.engine import toy
 
+from bluebatch import errors
 from bluebatch.engine import predict
-from bluebatch.models import unmix
+from bluebatch.models import contract, unmix
 
 PRECISIONS = pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 
@@ -120,3 +124,81 @@ def test_keyed_generator__same_key_same_draws() -> None:
     assert len(set(draws.values())) == 4
     again = torch.rand(1, generator=predict.keyed_generator("cpu", 0, 0, 1)).item()
     assert again == draws[0, 0, 1]
+
+
+class Crowded(toy.Network):
+    """A network on a device that holds few rows, and is full at times."""
+
+    most_rows = 10**9
+    # Calls at which the device is full.
+    full = 0
+
+    def forward(self, batch: contract.Batch) -> contract.Batch:
+        if type(self).full or len(batch["signal"]) > type(self).most_rows:
+            type(self).full -= bool(type(self).full)
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
+        return super().forward(batch)
+
+
+@pytest.fixture
+def crowded(monkeypatch: pytest.MonkeyPatch) -> type[Crowded]:
+    monkeypatch.setattr(Crowded, "most_rows", 10**9)
+    monkeypatch.setattr(Crowded, "full", 0)
+    return Crowded
+
+
+def test_settle_micro_batch__halves_until_it_fits(crowded: type[Crowded]) -> None:
+    torch.manual_seed(0)
+    network = crowded()
+    crowded.most_rows = 20
+    predictor = predict.Predictor([network])
+    # Fewer rows than a micro-batch are tried with, and it is a whole one that has to fit.
+    assert predictor.settle_micro_batch({"signal": signals(5)}) == 16
+    found = predictor({"signal": signals(40)}, 16)
+    expected = predict.Predictor([network], micro_batch=16)({"signal": signals(40)}, 16)
+    for name, values in expected.items():
+        np.testing.assert_array_equal(found[name], values)
+
+
+def test_settle_micro_batch__refuses_a_device_too_small(crowded: type[Crowded]) -> None:
+    crowded.most_rows = 15
+    with pytest.raises(errors.ResourceError, match="has no memory for 16 rows"):
+        predict.Predictor([crowded()]).settle_micro_batch({"signal": signals(5)})
+
+
+def test_predictor__waits_for_a_device_that_is_full(
+    crowded: type[Crowded], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    predictor = predict.Predictor([crowded()])
+    expected = predictor({"signal": signals(100)})["level"]
+    crowded.full = 2
+    np.testing.assert_array_equal(predictor({"signal": signals(100)})["level"], expected)
+    assert waits == list(predict.WAIT_SECONDS[:2])
+    crowded.full = 4
+    with pytest.raises(errors.IncompleteError, match="run the same command again") as caught:
+        predictor({"signal": signals(100)})
+    assert caught.value.exit_code == 3
+    assert waits[2:] == list(predict.WAIT_SECONDS)
+
+
+@PRECISIONS
+def test_predictor__threads_do_not_matter(dtype: torch.dtype) -> None:
+    predictor, rows = unmixer(dtype), samples(64 * 6)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+
+    def predict_part(start: int) -> dict[str, npt.NDArray[np.float32]]:
+        return predictor({"log_cpm": rows[start : start + 64]}, start)
+
+    try:
+        whole = predictor({"log_cpm": rows})
+        with futures.ThreadPoolExecutor(
+            3, initializer=torch.set_num_threads, initargs=(1,)
+        ) as pool:
+            parts = list(pool.map(predict_part, range(0, len(rows), 64)))
+    finally:
+        torch.set_num_threads(before)
+    for name, values in whole.items():
+        np.testing.assert_array_equal(np.concatenate([part[name] for part in parts]), values)

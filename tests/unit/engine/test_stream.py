@@ -1,8 +1,6 @@
 import pathlib
-from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 from unit.engine import pseudobulks
@@ -23,10 +21,6 @@ def split(learner: task.Task, tmp_path_factory: pytest.TempPathFactory) -> strea
     return stream.Split(learner, read.open_store(path), "train")
 
 
-def rows_of(batches: Iterator[task.Arrays]) -> list[npt.NDArray[np.float32]]:
-    return [batch["log_cpm"] for batch in batches]
-
-
 def test_cut__keeps_blocks_aligned_and_reads_no_further_than_needed() -> None:
     blocks = stream.cut(np.array([3, 5, 254, 255, 256, 600]), 610)
     assert [(block.rows.start, block.rows.stop) for block in blocks] == [
@@ -39,41 +33,22 @@ def test_cut__keeps_blocks_aligned_and_reads_no_further_than_needed() -> None:
 
 def test_split__reads_every_row_of_its_own_and_no_other(split: stream.Split) -> None:
     assert split.n_rows == 1200
-    arrays = stream.join(list(split))
-    assert arrays["log_cpm"].shape == (1200, 30)
-    assert split.row_bytes() == 4 * (30 + 3 * 30 + 3)
+    found = np.concatenate([block["fraction"] for block in split])
+    np.testing.assert_array_equal(found, split._store.read("rna_fraction")[:1200])
 
 
-@pytest.mark.parametrize("window", [1, 2, 64])
-def test_batches__are_the_same_from_memory_and_from_the_store(
-    split: stream.Split, window: int
-) -> None:
-    kept = stream.Feed(split, 64, window, keep_bytes=1 << 30)
-    read_again = stream.Feed(split, 64, window, keep_bytes=0)
-    assert kept.is_kept
-    assert not read_again.is_kept
-    pairs = zip(rows_of(kept.batches(1, 0)), rows_of(read_again.batches(1, 0)), strict=True)
-    for ours, theirs in pairs:
-        np.testing.assert_array_equal(ours, theirs)
-
-
-@pytest.mark.parametrize("window", [1, 3, 64])
-def test_batches__hold_every_row_once_in_full_batches(split: stream.Split, window: int) -> None:
-    feed = stream.Feed(split, 64, window, keep_bytes=0)
-    batches = rows_of(feed.batches(7, 2))
-    assert [len(batch) for batch in batches] == [64] * 18 + [48]
-    assert len(batches) == feed.n_batches()
-    found = np.concatenate(batches)
-    everything = stream.join(list(split))["log_cpm"]
-    np.testing.assert_array_equal(np.sort(found, axis=0), np.sort(everything, axis=0))
-
-
-def test_batches__are_drawn_anew_each_epoch_and_alike_for_one_seed(split: stream.Split) -> None:
-    feed = stream.Feed(split, 64, 64, keep_bytes=1 << 30)
-    first, again = (np.concatenate(rows_of(feed.batches(1, 0))) for _ in range(2))
-    np.testing.assert_array_equal(first, again)
-    assert not np.array_equal(first, np.concatenate(rows_of(feed.batches(1, 1))))
-    assert not np.array_equal(first, np.concatenate(rows_of(feed.batches(2, 0))))
+def test_layout__prices_a_row_and_what_reading_a_block_takes(split: stream.Split) -> None:
+    layout = split.layout()
+    assert layout.row_bytes == 4 * (30 + 3 * 30 + 3)
+    # At least profiles of all 36 genes and of the 30 chosen ones, at one time.
+    assert layout.reading_bytes > 256 * 4 * 3 * (36 + 30)
+    room = layout.allocate(7)
+    assert {name: array.shape for name, array in room.items()} == {
+        "log_cpm": (7, 30),
+        "profile": (7, 3, 30),
+        "fraction": (7, 3),
+    }
+    assert all(array.dtype == np.float32 for array in room.values())
 
 
 def test_to_batch__shares_memory_on_a_processor() -> None:

@@ -21,7 +21,12 @@ GENERIC = (
     "precision",
     "predict",
     "pipeline",
+    "blocks",
+    "applied",
+    "prospect",
+    "filling",
     "infer",
+    "infer_summary",
     "kinds",
 )
 

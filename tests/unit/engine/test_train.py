@@ -12,7 +12,7 @@ from unit.engine import pseudobulks
 
 import bluebatch.engine
 from bluebatch import errors
-from bluebatch.engine import fit, kinds, optimise, train
+from bluebatch.engine import feed, fit, kinds, optimise, provision, train
 from bluebatch.store import model_folder, read
 
 ONE_THREAD = train.Options(threads=1)
@@ -95,13 +95,26 @@ def test_run__writes_one_row_an_epoch_and_member(trained: pathlib.Path) -> None:
     assert float(rows[2]["train_loss"]) < float(rows[0]["train_loss"])
 
 
-def test_run__same_seed_same_bits_and_another_seed_others(
+def hold(patch: pytest.MonkeyPatch, holding: feed.Holding, keeps_validation: bool) -> None:
+    patch.setattr(provision, "_choices", lambda fresh: [(holding, keeps_validation)])
+
+
+@pytest.mark.parametrize("holding", ["two windows", "one window"])
+def test_run__windows_give_the_bits_of_rows_kept_in_memory(
+    store: pathlib.Path,
+    trained: pathlib.Path,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    holding: feed.Holding,
+) -> None:
+    hold(monkeypatch, holding, False)
+    train.run(store, tmp_path / "again", pseudobulks.settings(), ONE_THREAD)
+    assert_same_weights(trained, tmp_path / "again")
+
+
+def test_run__another_seed_gives_other_weights(
     store: pathlib.Path, trained: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
-    # Kept in memory or read again from the store: the same order.
-    small = train.Options(threads=1, memory_bytes=1)
-    train.run(store, tmp_path / "again", pseudobulks.settings(), small)
-    assert_same_weights(trained, tmp_path / "again")
     other = train.Options(threads=1, seed=1)
     train.run(store, tmp_path / "other", pseudobulks.settings(), other)
     changed = weights(tmp_path / "other")
@@ -209,9 +222,10 @@ def test_run__keeps_the_weights_asked_for(
         losses = [float(r["validation_loss"]) for r in csv.DictReader(handle) if r["member"] == "1"]
     learner = kinds.load(folder)
     network = kinds.load_networks(learner, folder)[0]
-    trainer = fit.Trainer(
-        learner, read.open_store(store), folder, chosen.training, train.Options(threads=1)
-    )
+    opened = read.open_store(store)
+    kept = provision.Provision("memory", True, (), 0)
+    feeds = provision.open_feeds(learner, opened, chosen.training, kept)
+    trainer = fit.Trainer(learner, feeds, folder, chosen.training, ONE_THREAD)
     expected = min(losses) if keep == "best" else losses[-1]
     assert min(losses) < losses[-1]
     assert trainer.validate(network)["loss"] == pytest.approx(expected, rel=1e-5)

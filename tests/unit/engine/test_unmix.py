@@ -49,7 +49,7 @@ def changed(**sections: Any) -> train.Settings:
     return train.Settings(**{**dict(pseudobulks.settings()), **sections})
 
 
-def test_learn__panel_and_labels(learner: unmix.Task) -> None:
+def test_outline__panel_and_labels(learner: unmix.Task) -> None:
     labels = learner.card.labels
     # Thirty of the forty genes mark a type.
     assert labels["input_gene"] == labels["gene"] == [f"G{index}" for index in range(30)]
@@ -60,7 +60,7 @@ def test_learn__panel_and_labels(learner: unmix.Task) -> None:
     assert learner.card.facts["markers"]["B"] == [f"G{index}" for index in range(0, 30, 3)]
 
 
-def test_learn__the_cohort_and_genes_of_interest_shape_the_panel(
+def test_outline__the_cohort_and_genes_of_interest_shape_the_panel(
     path: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     genes = [f"G{index}" for index in range(9, 40)]
@@ -69,11 +69,11 @@ def test_learn__the_cohort_and_genes_of_interest_shape_the_panel(
     wanted.write_text("G35\n")
     options = train.Options(threads=1, cohort=tmp_path / "c.zarr", genes=wanted)
     store = read.open_store(path)
-    labels = unmix.Task.learn(store, pseudobulks.settings(), options).card.labels
+    labels = unmix.Task.outline(store, pseudobulks.settings(), options).card.labels
     assert labels["input_gene"] == [f"G{index}" for index in [*range(9, 30), 35]]
     wanted.write_text("G39\n")  # Its profile is not kept.
     with pytest.raises(errors.LabelMismatchError, match="--all-genes"):
-        unmix.Task.learn(store, pseudobulks.settings(), options)
+        unmix.Task.outline(store, pseudobulks.settings(), options)
 
 
 def test_examples__a_profile_of_few_cells_is_no_target(path: pathlib.Path) -> None:
@@ -93,10 +93,10 @@ def test_examples__a_profile_of_few_cells_is_no_target(path: pathlib.Path) -> No
     assert np.array_equal(kept[25][n_cells >= 25], kept[0][n_cells >= 25])
 
 
-def test_learn__a_store_without_markers_is_refused(tmp_path: pathlib.Path) -> None:
+def test_outline__a_store_without_markers_is_refused(tmp_path: pathlib.Path) -> None:
     store = read.open_store(pseudobulks.write_store(tmp_path / "s.zarr", marked=False))
     with pytest.raises(errors.ForeignStoreError, match="no marker table"):
-        unmix.Task.learn(store, pseudobulks.settings(), train.Options(threads=1))
+        unmix.Task.outline(store, pseudobulks.settings(), train.Options(threads=1))
 
 
 def test_examples__are_normalised_over_the_library_or_the_panel(
@@ -277,7 +277,8 @@ def test_finish__the_users_factors_come_before_the_published(
     file = tmp_path / "own.csv"
     file.write_text("cell_type,factor\nB,1\nCD4T,1\nMono,4\n")
     options = train.Options(threads=1, mrna_content=file)
-    own = unmix.Task.learn(read.open_store(path), pseudobulks.settings(), options)
+    store = read.open_store(path)
+    own = unmix.Task.outline(store, pseudobulks.settings(), options).learn(store)
     genes = [f"G{index}" for index in range(40)]
     reader = own.bind(write_cohort(tmp_path / "c.zarr", np.ones((1, 40)), genes), {})
     attributes = reader.result().attributes

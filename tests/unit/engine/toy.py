@@ -61,8 +61,8 @@ class Network(contract.Model):
         noise = torch.randn(len(mean), N_DRAWS, mean.shape[1], generator=generator)
         return {"level": mean, "level_draw": mean[:, None] + noise}
 
-    def price(self) -> contract.Price:
-        return contract.Price(weight_bytes=104, row_bytes=56)
+    def price(self, dtype: torch.dtype = torch.float32) -> contract.Price:
+        return contract.Price(weight_bytes=104, row_bytes=56, training_row_bytes=112)
 
 
 class Reader(task.Reader):
@@ -79,12 +79,15 @@ class Reader(task.Reader):
     def finish(self, predictions: task.Arrays, inputs: task.Arrays) -> task.Arrays:
         return predictions
 
+    def price(self) -> task.RowPrice:
+        return task.RowPrice(reading=3 * 48, inputs=48, finishing=0)
+
 
 class Task(task.Task):
     reads = ("toy_cells",)
 
     @classmethod
-    def learn(cls, store: read.Store, settings: Any, options: task.Options) -> "Task":
+    def outline(cls, store: read.Store, settings: Any, options: task.Options) -> "Task":
         return cls(card(), {})
 
     def rows(self, store: read.Store, split: str) -> npt.NDArray[np.int64]:

@@ -147,7 +147,7 @@ def test_price__counts_weights_at_their_precision() -> None:
     network = make_network()
     n_weights = sum(p.numel() for p in network.parameters())
     assert network.price().weight_bytes >= 4 * n_weights
-    assert network.prepare(torch.bfloat16).price().weight_bytes < 3 * n_weights
+    assert network.price(torch.bfloat16).weight_bytes < 3 * n_weights
     wide = make_network(SMALL.model_copy(update={"width": 64}))
     assert wide.price().row_bytes > network.price().row_bytes
 

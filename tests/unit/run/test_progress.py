@@ -7,7 +7,7 @@ import time
 import pytest
 import rich.console
 
-from bluebatch.run import progress
+from bluebatch.run import progress, ranks
 
 
 @pytest.fixture(autouse=True)
@@ -106,3 +106,14 @@ def test_bar__an_error_passes_and_frees_the_display() -> None:
     with pytest.raises(KeyboardInterrupt), progress.bar("infer", total=2, unit="blocks"):
         raise KeyboardInterrupt
     assert progress._screen.live is None
+
+
+def test_configure__only_the_first_of_several_processes_tells(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ranks, "is_first", lambda: False)
+    progress.configure()
+    logging.getLogger("bluebatch.engine").warning("told by the first as well")
+    with progress.bar("train", total=1, unit="samples") as step:
+        step(1)
+    assert capsys.readouterr().err == ""

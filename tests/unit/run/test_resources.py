@@ -78,3 +78,15 @@ def test_memory_bytes__the_groups_limit_less_what_is_used(cgroup: pathlib.Path) 
 
 def test_memory_bytes__else_what_is_free(cgroup: pathlib.Path) -> None:
     assert 0 < resources.memory_bytes() <= psutil.virtual_memory().total
+
+
+def test_cores__are_shared_by_the_processes_of_torchrun(
+    cgroup: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "12")
+    started = {"RANK": 5, "WORLD_SIZE": 10, "LOCAL_RANK": 0, "LOCAL_WORLD_SIZE": 5}
+    for name, value in {**started, "MASTER_ADDR": "localhost", "MASTER_PORT": 1}.items():
+        monkeypatch.setenv(name, str(value))
+    assert resources.cores() == 2
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "24")
+    assert resources.cores() == 1

@@ -6,56 +6,41 @@ from typing import Any
 import anndata
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pytest
 import xarray as xr
+from unit.simulate import references
 
 from bluebatch import errors
 from bluebatch.expression import mixture
 from bluebatch.simulate import blocks, proportions, pseudobulk, split
 from bluebatch.store import read, write
 
-N_CELLS, N_REAL = 120, 40
-TYPES = ("B", "Mono", "NK")
-GENES = [f"cell{i}" for i in range(N_CELLS)] + [f"G{i}" for i in range(N_REAL)]
-N_SAMPLES, CELLS_PER_SAMPLE = 700, 60
-
-
-def make_reference(path: pathlib.Path, seed: int, lacks: str = "") -> pathlib.Path:
-    rng = np.random.default_rng(seed)
-    labels = np.array(TYPES)[np.arange(N_CELLS) % 3]
-    rate = rng.gamma(0.5, 4, (3, N_REAL))
-    values = np.hstack([np.eye(N_CELLS), rng.poisson(rate[np.arange(N_CELLS) % 3])])
-    obs = pd.DataFrame({"cell_type": labels}, index=[f"c{i}" for i in range(N_CELLS)])
-    obs.loc[obs["cell_type"] == lacks, "cell_type"] = "Unknown"
-    cells = anndata.AnnData(values.astype(np.float32), obs=obs, var=pd.DataFrame(index=GENES))
-    cells.write_h5ad(path)
-    return path
+N_CELLS, N_SAMPLES, CELLS_PER_SAMPLE = (
+    references.N_CELLS,
+    references.N_SAMPLES,
+    references.CELLS_PER_SAMPLE,
+)
+GENES = references.GENES
+settings = references.settings
 
 
 @pytest.fixture(scope="module")
 def one(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    return make_reference(tmp_path_factory.mktemp("one") / "one.h5ad", 0)
+    return references.make(tmp_path_factory.mktemp("one") / "one.h5ad", 0)
 
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    return make_reference(tmp_path_factory.mktemp("other") / "other.h5ad", 1, lacks="NK")
-
-
-def settings(**simulation: Any) -> pseudobulk.Settings:
-    given = {"n_samples": N_SAMPLES, "cells_per_sample": CELLS_PER_SAMPLE, **simulation}
-    return pseudobulk.Settings(simulation=pseudobulk.SimulationSettings(**given))
+    return references.make(tmp_path_factory.mktemp("other") / "other.h5ad", 1, lacks="NK")
 
 
 def simulate(
     out: pathlib.Path,
-    *references: pathlib.Path,
+    *paths: pathlib.Path,
     chosen: pseudobulk.Settings | None = None,
     **options: Any,
 ) -> xr.Dataset:
-    given = pseudobulk.RunOptions(**{"all_genes": True, **options})
-    pseudobulk.run(references, out, chosen or settings(), given)
+    pseudobulk.run(paths, out, chosen or settings(), pseudobulk.RunOptions(**options))
     opened: xr.Dataset = xr.open_zarr(out).load()
     return opened
 
@@ -191,7 +176,7 @@ def test_run__stopped_within_a_partition_it_resumes_to_the_same_bits(
     monkeypatch.setattr(write, "write", real_write)
     with pytest.raises(errors.IncompleteError):
         read.open_store(tmp_path / "cut.zarr")
-    options = pseudobulk.RunOptions(all_genes=True, partition_rows=256)
+    options = pseudobulk.RunOptions(partition_rows=256)
     summary = pseudobulk.run([one], tmp_path / "cut.zarr", settings(), options)
     assert (summary.state, summary.n_skipped) == ("resumed", 1)
     assert "1 finished partitions skipped" in summary.as_text()
@@ -204,8 +189,7 @@ def test_run__says_that_a_store_is_already_complete(
     few = settings(n_samples=20)
     simulate(tmp_path / "a.zarr", one, chosen=few)
     monkeypatch.setattr(blocks, "draw", None)
-    options = pseudobulk.RunOptions(all_genes=True)
-    summary = pseudobulk.run([one], tmp_path / "a.zarr", few, options)
+    summary = pseudobulk.run([one], tmp_path / "a.zarr", few, pseudobulk.RunOptions())
     assert "already complete" in summary.as_text()
     assert summary.as_dict()["n_samples"] == {"train": 16, "validation": 2, "test": 2}
 
@@ -260,14 +244,14 @@ def test_run__several_references_alone_and_mixed(
 def test_run__profiles_hold_candidates_and_the_genes_asked_for(
     one: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
-    few = settings(n_samples=20)
-    plain = simulate(tmp_path / "plain.zarr", one, chosen=few, all_genes=False)
+    few = settings(n_samples=20, all_genes=False)
+    plain = simulate(tmp_path / "plain.zarr", one, chosen=few)
     candidates = set(plain["profile_gene"].values.tolist())
     assert "cell0" not in candidates
     assert candidates
     listed = tmp_path / "genes.txt"
     listed.write_text("# of interest\ncell0\nABSENT\n\n")
-    more = simulate(tmp_path / "more.zarr", one, chosen=few, all_genes=False, genes=listed)
+    more = simulate(tmp_path / "more.zarr", one, chosen=few, genes=listed)
     assert set(more["profile_gene"].values.tolist()) == candidates | {"cell0"}
     assert any("1 of 2 genes are not in the references" in note for note in more.attrs["notes"])
 
@@ -298,10 +282,10 @@ def test_run__refuses_a_gene_list(
 def test_run__an_unseen_study_is_all_test_without_markers(
     one: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
-    chosen = settings(n_samples=31).model_copy(
+    chosen = settings(n_samples=31, all_genes=False).model_copy(
         update={"split": split.SplitSettings(fractions=(0, 0, 1))}
     )
-    store = simulate(tmp_path / "a.zarr", one, chosen=chosen, all_genes=False)
+    store = simulate(tmp_path / "a.zarr", one, chosen=chosen)
     assert set(store["split"].values.tolist()) == {"test"}
     assert "marker_adjusted_p" not in store
     assert store["profile_gene"].size == len(GENES)
