@@ -156,7 +156,7 @@ def _arguments(settings: SlurmSettings) -> dict[str, Any]:
         "local_directory": settings.scratch_folder,
         "interface": settings.interface,
         "scheduler_options": {"dashboard": False, "dashboard_address": ":0"},
-        "silence_logs": logging.CRITICAL,
+        "silence_logs": workers.SILENT,
     }
 
 

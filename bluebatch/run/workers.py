@@ -23,6 +23,8 @@ UNSET = ("MALLOC_TRIM_THRESHOLD_",)
 # Dask gives up a worker that is not back by then, and has no other in its place.
 LOST_AFTER = {"distributed.deploy.lost-worker-timeout": "60s"}
 REPLACE_SECONDS = 30.0
+# Beyond CRITICAL, with which Dask tells of a client that has left before its cluster.
+SILENT = logging.CRITICAL + 1
 
 
 def threads(cores: int) -> dict[str, str]:
@@ -238,7 +240,7 @@ def _cluster(environments: Sequence[Mapping[str, str]]) -> distributed.SpecClust
         "memory_limit": 0,
         "dashboard": False,
         "preload": [__name__],
-        "silence_logs": logging.CRITICAL,
+        "silence_logs": SILENT,
     }
     scheduler = {"host": "127.0.0.1", "dashboard": False, "dashboard_address": ":0"}
     return distributed.SpecCluster(  # type: ignore[no-untyped-call]
@@ -247,7 +249,7 @@ def _cluster(environments: Sequence[Mapping[str, str]]) -> distributed.SpecClust
             for number, environment in enumerate(environments)
         },
         {"cls": distributed.Scheduler, "options": scheduler},
-        silence_logs=logging.CRITICAL,
+        silence_logs=SILENT,
     )
 
 
