@@ -15,6 +15,8 @@ from bluebatch.store import genes, model_folder, read, schema
 
 PRESENCE = 0.01
 MIN_COVERAGE = 0.5
+# What a model knows of itself goes with every result.
+KEPT = ("skill", "spread")
 
 Float = npt.NDArray[np.float32]
 
@@ -128,7 +130,7 @@ class Reader(task.Reader):
             "cell_type": card.labels["cell_type"],
             "gene": card.labels["gene"],
         }
-        skill = self._known.arrays.get("skill")
+        whole = {name: self._known.arrays[name] for name in KEPT if name in self._known.arrays}
         n_genes = len(card.labels["input_gene"])
         note = (
             f"{n_genes - len(missing):,} of {n_genes:,} panel genes measured; CPM over "
@@ -138,8 +140,12 @@ class Reader(task.Reader):
             spec=schema.PROFILE,
             coordinates=coordinates,
             attributes=attributes,
-            whole={} if skill is None else {"skill": skill},
-            leave_out=("skill",) if skill is None else (),
+            whole=whole,
+            leave_out=tuple(
+                spec.name
+                for spec in schema.PROFILE.arrays
+                if spec.optional and spec.name not in whole
+            ),
             note=note,
         )
 

@@ -110,17 +110,18 @@ def _whole(name: str, dims: Dims, dtype: str, unit: str, meaning: str) -> ArrayS
     return ArraySpec(name, dims, dtype, unit, meaning, (None,) * len(dims), optional=True)
 
 
-def _profile(genes: str, *dtypes: str) -> ArraySpec:
+def _by_type_and_gene(
+    name: str, genes: str, meaning: str, *dtypes: str, optional: bool = False
+) -> ArraySpec:
     # One cell type of 256 samples a chunk: blocks of samples and single cell types both read fast.
-    return ArraySpec(
-        "profile",
-        ("sample", "cell_type", genes),
-        "float32",
-        "log2(1 + CPM)",
-        "expression of each cell type in each sample; NaN where the type is absent",
-        (ROWS_PER_CHUNK, 1, None),
-        dtypes=dtypes,
-    )
+    dims = ("sample", "cell_type", genes)
+    chunks = (ROWS_PER_CHUNK, 1, None)
+    return ArraySpec(name, dims, "float32", "log2(1 + CPM)", meaning, chunks, optional, dtypes)
+
+
+def _profile(genes: str, *dtypes: str) -> ArraySpec:
+    meaning = "expression of each cell type in each sample; NaN where the type is absent"
+    return _by_type_and_gene("profile", genes, meaning, *dtypes)
 
 
 _BULK = (
@@ -189,7 +190,46 @@ PROFILE = StoreSpec(
     "sample",
     (
         *_FRACTIONS,
+        _by_row(
+            "proportion_low",
+            ("sample", "cell_type"),
+            "float32",
+            "fraction of cells",
+            "lower end of the interval that holds the true proportion at the attribute's level",
+            optional=True,
+        ),
+        _by_row(
+            "proportion_high",
+            ("sample", "cell_type"),
+            "float32",
+            "fraction of cells",
+            "upper end of the same interval",
+            optional=True,
+        ),
         _profile("gene", "float16"),
+        _by_type_and_gene(
+            "profile_sd",
+            "gene",
+            "standard deviation of the true profile around the predicted one",
+            "float16",
+            optional=True,
+        ),
+        _by_row(
+            "domain_distance",
+            ("sample",),
+            "float32",
+            "1 at the limit",
+            "how unlike the training samples this one is; above 1 it is flagged",
+            optional=True,
+        ),
+        _by_row(
+            "missing_type",
+            ("sample",),
+            "float32",
+            "1 at the limit",
+            "how much of the sample no type of the reference explains; above 1 it is flagged",
+            optional=True,
+        ),
         _by_row(
             "reconstruction_error",
             ("sample",),
@@ -204,6 +244,13 @@ PROFILE = StoreSpec(
             "float32",
             "1 - MSE / MSE of the training mean",
             "held-out skill of the model: mask what is not predictable",
+        ),
+        _whole(
+            "spread",
+            ("cell_type", "gene"),
+            "float32",
+            "log2(1 + CPM)",
+            "root mean squared error of the model's profiles on held-out samples",
         ),
     ),
 )
