@@ -11,12 +11,6 @@ from bluebatch.engine import applied, filling, kinds, pipeline, precision
 from bluebatch.run import memory, partition, preview, staged
 from bluebatch.store import digests, outputs, places
 
-_STATES = {
-    "new": "",
-    "resumed": "an unfinished run of the same stands there: it is gone on with",
-    "complete": "already complete: nothing is left to do",
-}
-
 
 class Request(NamedTuple):
     """What is asked for.
@@ -182,7 +176,7 @@ class Prospect:
             memory_items={name: size for name, size in self.sizes.items if size},
             budget_bytes=self.budget_bytes,
             seconds=seconds,
-            notes=tuple(note for note in (*self.notes, _STATES[self.state]) if note),
+            notes=tuple(note for note in (*self.notes, preview.STATES[self.state]) if note),
         )
 
     def _seconds(self) -> float:

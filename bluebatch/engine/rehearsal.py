@@ -17,8 +17,7 @@ from bluebatch.engine import (
     stream,
     task,
 )
-from bluebatch.run import partition, resources
-from bluebatch.run.preview import Preview
+from bluebatch.run import partition, preview, resources
 from bluebatch.store import read
 
 SPLITS: Final = ("train", "validation", "test")
@@ -27,11 +26,6 @@ PROBED_STEPS: Final = 3
 FORWARD_SHARE: Final = 1 / 3
 # How often samples are read to learn what the networks start from.
 LEARNING_PASSES: Final = 3
-STATES: Final[Mapping[str, str]] = {
-    "new": "",
-    "resumed": "an unfinished run of the same stands there: it is gone on with",
-    "complete": "already complete: nothing is left to do",
-}
 
 
 class Planned(NamedTuple):
@@ -61,7 +55,7 @@ class Planned(NamedTuple):
     out: str
 
 
-def tell(planned: Planned, state: str) -> Preview:
+def tell(planned: Planned, state: str) -> preview.Preview:
     """Foresee what a run does.
 
     Parameters
@@ -73,7 +67,7 @@ def tell(planned: Planned, state: str) -> Preview:
 
     Returns
     -------
-    Preview
+    preview.Preview
         With the time of a few steps of one network, which is thrown away, times all steps.
     """
     learner, chosen = planned.learner, planned.chosen
@@ -89,9 +83,9 @@ def tell(planned: Planned, state: str) -> Preview:
         f"queue: {_queue(planned)}",
         f"several processes: torchrun --nproc-per-node N -m {_command(planned)}",
         "both with the other options of this command",
-        STATES[state],
+        preview.STATES[state],
     )
-    return Preview(
+    return preview.Preview(
         command="train",
         path=planned.out,
         sizes={

@@ -4,7 +4,7 @@ import dataclasses
 import math
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -16,6 +16,12 @@ TASKS_AT_ONCE = 8
 MEMORY_MARGIN = 1.25
 # Slurm's default MaxArraySize is 1,001.
 LARGEST_ARRAY = 1000
+# What is said of what stands at the output path.
+STATES: Final[Mapping[str, str]] = {
+    "new": "",
+    "resumed": "an unfinished run of the same stands there: it is gone on with",
+    "complete": "already complete: nothing is left to do",
+}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,12 +6,6 @@ from bluebatch.run import memory, partition, preview, staged
 from bluebatch.simulate import blocks, plan, price, ranking, request
 from bluebatch.store import cells, schema
 
-_STATES = {
-    "new": "",
-    "resumed": "an unfinished run of the same stands there: it is gone on with",
-    "complete": "already complete: nothing is left to do",
-}
-
 
 class Found(NamedTuple):
     """What is known of a run.
@@ -83,7 +77,7 @@ def tell(
         memory_items=dict(held),
         budget_bytes=memory.budget(max_memory),
         seconds=None if seconds is None else round(seconds, 1),
-        notes=tuple(note for note in (_STATES[found.state],) if note),
+        notes=tuple(note for note in (preview.STATES[found.state],) if note),
     )
 
 
