@@ -1,20 +1,14 @@
-"""How often intervals hold what they are meant to hold, and how wide they are."""
+"""How often the intervals of a result hold what they are meant to hold, and how wide they are."""
 
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
-from bluebatch.expression import metrics
-
-Array = npt.NDArray[Any]
-
-# Stores hold float32: an end that is exact must not miss by its rounding.
-ROUNDING = 1e-6
+from bluebatch.expression import conformal, metrics
 
 
 def measure(low: npt.ArrayLike, high: npt.ArrayLike, truth: npt.ArrayLike) -> dict[str, Any]:
-    """Count how often the truth lies within its interval.
+    """Count how often the truth lies within its interval, by type and on average.
 
     Parameters
     ----------
@@ -31,17 +25,6 @@ def measure(low: npt.ArrayLike, high: npt.ArrayLike, truth: npt.ArrayLike) -> di
         where there is none. ``mean``: means of ``coverage`` and ``width`` over the types for which
         they exist.
     """
-    below, above, true = np.broadcast_arrays(
-        *(np.asarray(values, dtype=np.float64) for values in (low, high, truth))
-    )
-    known = ~(np.isnan(below) | np.isnan(above) | np.isnan(true))
-    n_samples = known.sum(axis=0)
-    # A comparison with NaN is false.
-    within = (true >= below - ROUNDING) & (true <= above + ROUNDING)
-    width = np.where(known, above - below, 0).sum(axis=0)
-    per_type = {
-        "coverage": metrics.ratio((within & known).sum(axis=0), n_samples),
-        "width": metrics.ratio(width, n_samples),
-    }
-    mean = {name: metrics.mean_of(values) for name, values in per_type.items()}
-    return {"per_type": {**per_type, "n_samples": n_samples}, "mean": mean}
+    per_type = conformal.coverage(low, high, truth)
+    mean = {name: metrics.mean_of(per_type[name]) for name in ("coverage", "width")}
+    return {"per_type": per_type, "mean": mean}

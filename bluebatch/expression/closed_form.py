@@ -250,3 +250,51 @@ def share_surprise(anchors: Array, variances: Array, rna_fraction: Array, log_cp
     np.copyto(share, 0, where=~np.isfinite(surprise))
     share += anchors
     return np.maximum(share, 0, out=share)
+
+
+def posterior_variance(
+    anchors: Array, variances: Array, rna_fraction: Array, log_cpm: Array
+) -> Array:
+    """Compute what `share_surprise` leaves open of each profile.
+
+    Parameters
+    ----------
+    anchors : np.ndarray, shape (sample, cell_type, gene)
+        Expected log profiles, log2(1 + CPM).
+    variances : np.ndarray, shape (sample or 1, cell_type, gene)
+        Their variances.
+    rna_fraction : np.ndarray, shape (sample, cell_type)
+        Fraction of RNA; 0 for an absent type.
+    log_cpm : np.ndarray, shape (sample, gene)
+        The bulk sample, log2(1 + CPM); where it is NaN nothing is learnt from it.
+
+    Returns
+    -------
+    np.ndarray, shape (sample, cell_type, gene)
+        Square of log2(1 + CPM), above 0 where the variances are.
+
+    Notes
+    -----
+    In the notation of `share_surprise`: the deviations are Gaussian, one of variance tau^2 that
+    all types share and one of variance V_j a type. Before the sample is seen the variance is
+    V_j + tau^2; the surprise takes (tau^2 + s_j V_j)^2 / (tau^2 + sum s^2 V + sn^2) off it.
+    """
+    kind = np.result_type(anchors, variances, rna_fraction, log_cpm)
+    shared, own = SHARED_DEVIATION**2, SAMPLE_DEVIATION**2
+    # One array throughout: parts of the mixture, their shares, what is learnt, what is left.
+    left = np.exp2(anchors, dtype=kind)
+    left -= 1
+    np.maximum(left, 0, out=left)
+    left *= rna_fraction[:, :, np.newaxis]
+    total = left.sum(axis=1, keepdims=True)
+    np.divide(left, total, out=left, where=total > 0)
+    squared = np.square(left)
+    squared *= variances
+    explained = shared + squared.sum(axis=1, keepdims=True) + own
+    left *= variances
+    left += shared
+    np.square(left, out=left)
+    left /= explained
+    np.copyto(left, 0, where=~np.isfinite(log_cpm)[:, np.newaxis])
+    np.subtract(variances + kind.type(shared), left, out=left)
+    return left

@@ -76,3 +76,30 @@ def test_fit_variance__recovers_a_planted_curve() -> None:
         [block], level, lambda inputs, cell_type: np.zeros((len(inputs), 1)), 500
     )
     np.testing.assert_allclose(planted[0, :, 0], [2, 0, 0.1], atol=1e-9)
+
+
+def test_posterior_variance__is_that_of_the_gaussian_it_stands_for() -> None:
+    # Independently: condition the joint covariance of (g_1, g_2, g_3, r) on r.
+    anchors = np.array([[[3.0], [1.0], [5.0]]])
+    fraction = np.array([[0.5, 0.3, 0.2]])
+    variances = np.array([0.64, 0.16, 1.5])
+    parts = fraction[0] * (2 ** anchors[0, :, 0] - 1)
+    share = parts / parts.sum()
+    profiles = np.diag(variances) + 0.8**2
+    with_surprise = profiles @ share
+    of_surprise = share @ profiles @ share + 0.5**2
+    expected = np.diag(profiles - np.outer(with_surprise, with_surprise) / of_surprise)
+    found = closed_form.posterior_variance(
+        anchors, variances[None, :, None], fraction, np.array([[4.0]])
+    )
+    np.testing.assert_allclose(found[0, :, 0], expected)
+
+
+def test_posterior_variance__nothing_is_learnt_from_what_is_not_measured() -> None:
+    anchors = np.array([[[3.0, 3.0], [1.0, 1.0]]])
+    variances = np.array([[[0.3, 0.3], [0.7, 0.7]]])
+    found = closed_form.posterior_variance(
+        anchors, variances, np.array([[0.5, 0.5]]), np.array([[np.nan, 4.0]])
+    )
+    np.testing.assert_allclose(found[0, :, 0], [0.3 + 0.64, 0.7 + 0.64])
+    assert (found[0, :, 1] < found[0, :, 0]).all()
