@@ -5,7 +5,6 @@ end: matrix kernels add up in an order that depends on the shape, so a batch of 
 differ in the last bits of nearly half of their values.
 """
 
-import hashlib
 import logging
 import threading
 import time
@@ -18,7 +17,7 @@ import numpy.typing as npt
 import torch
 
 from bluebatch import errors
-from bluebatch.engine import task
+from bluebatch.engine import stream, task
 from bluebatch.models import contract
 
 MICRO_BATCH: Final = 64
@@ -201,10 +200,9 @@ def keyed_generator(device: torch.device | str, *key: int) -> torch.Generator:
     Returns
     -------
     torch.Generator
-        Seeded by a digest of the key.
+        Seeded by `stream.keyed_seed`.
     """
-    digest = hashlib.sha256(repr(key).encode()).digest()
-    return torch.Generator(device).manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+    return torch.Generator(device).manual_seed(stream.keyed_seed(*key))
 
 
 def _fetch(values: torch.Tensor) -> torch.Tensor:
