@@ -197,16 +197,7 @@ def work(
     load = functools.partial(filling.take_up, job, (options or Options()).means)
     filler = filling.Filler(job, load)
     done = filler.fill(parts, deep=True)
-    return staged.StageSummary(
-        path=str(job.path),
-        done=done,
-        skipped=[part.number for part in parts if part.number not in done],
-        n_partitions=len(job.partitions()),
-        complete=job.state == "complete",
-        seconds=round(clock(), 3),
-        start_up_seconds=round(filler.start_up_seconds, 3),
-        peak_memory_bytes=memory.peak_bytes(),
-    )
+    return staged.summarise(job, parts, done, clock(), filler.start_up_seconds)
 
 
 def run(

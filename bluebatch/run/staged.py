@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bluebatch import errors
-from bluebatch.run import partition
+from bluebatch.run import memory, partition
 from bluebatch.store import places
 
 TASK_ID = "SLURM_ARRAY_TASK_ID"
@@ -156,6 +156,43 @@ def n_tasks(plan: partition.Plan) -> int:
         Partitions divided by ``per_task``, rounded up.
     """
     return -(-len(plan.partitions()) // plan.per_task)
+
+
+def summarise(
+    job: partition.Job,
+    parts: Sequence[partition.Partition],
+    done: Sequence[int],
+    seconds: float,
+    start_up_seconds: float,
+) -> StageSummary:
+    """Sum up what a task did.
+
+    Parameters
+    ----------
+    job : partition.Job
+        The run.
+    parts : sequence of partition.Partition
+        Those of the task.
+    done : sequence of int
+        Numbers of those that were written.
+    seconds, start_up_seconds : float
+        Wall time, and the part of it before the first row.
+
+    Returns
+    -------
+    StageSummary
+        With the peak of this process's memory.
+    """
+    return StageSummary(
+        path=str(job.path),
+        done=list(done),
+        skipped=[part.number for part in parts if part.number not in done],
+        n_partitions=len(job.partitions()),
+        complete=job.state == "complete",
+        seconds=round(seconds, 3),
+        start_up_seconds=round(start_up_seconds, 3),
+        peak_memory_bytes=memory.peak_bytes(),
+    )
 
 
 def finalise(path: str | places.Place, command: str) -> StageSummary:
