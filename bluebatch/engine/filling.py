@@ -95,9 +95,7 @@ class Filler:
         errors.DiskFullError
             If no space is left; what is marked stays.
         """
-        with self.job.claim(parts):
-            # Looked at under the claim: another process may just have finished some.
-            missing = self.job.unfinished(parts, deep=deep)
+        with self.job.claim(parts, deep=deep) as missing:
             if missing:
                 self.job.check_rows("cohort", self._ready.cohort, missing)
                 self._ready.pipeline.fill(missing, self._ready.unit)

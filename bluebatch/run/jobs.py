@@ -124,18 +124,24 @@ class Job:
                 )
 
     @contextlib.contextmanager
-    def claim(self, parts: Sequence[marker.Partition]) -> Iterator[None]:
+    def claim(
+        self, parts: Sequence[marker.Partition], *, deep: bool = False
+    ) -> Iterator[list[marker.Partition]]:
         """Hold partitions so that no other process writes them at the same time.
 
         Parameters
         ----------
         parts : sequence of marker.Partition
             To be written.
+        deep : bool
+            Whether finished ones are read and compared with their checksums.
 
         Yields
         ------
-        None
-            Nothing. The claim ends with the process, however it ends.
+        list of marker.Partition
+            Those that are to be done, in the order given: looked at under the claim, since
+            another process may just have finished some. The claim ends with the process, however
+            it ends.
 
         Raises
         ------
@@ -145,7 +151,7 @@ class Job:
         with claims.held(self.path, [part.number for part in parts]):
             for part in parts:
                 self.ledger.tidy(part)
-            yield
+            yield self.unfinished(parts, deep=deep)
 
     def finalise(self, attributes: dict[str, Any] | None = None) -> list[str]:
         """Complete the store once every partition is marked.

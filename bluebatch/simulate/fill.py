@@ -96,9 +96,7 @@ def fill_partition(store: str, number: int, max_memory: int | None = None) -> di
     clock = partition.timer()
     job = staged.load(store, request.COMMAND)
     part = job.partitions()[number]
-    with job.claim([part]):
-        # Looked at under the claim: another process may just have finished it.
-        missing = job.unfinished([part])
+    with job.claim([part]) as missing:
         if missing:
             fill(job, _recalled(store, job.plan.run_id, max_memory), missing)
     return {

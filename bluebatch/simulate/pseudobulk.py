@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bluebatch.run import cluster, memory, partition, staged
+from bluebatch.run import cluster, partition, staged
 from bluebatch.run import preview as previews
 from bluebatch.simulate import fill, outlook, ranking, request, settings, summaries
 from bluebatch.simulate import plan as plans
@@ -66,8 +66,9 @@ def run(
         work_on = functools.partial(fill.fill_partition, path, max_memory=share)
         cluster.spread(job, work_on, options, "samples")
     elif pending:
-        with job.claim(pending):
-            fill.fill(job, planned or fill.recall(job, options.max_memory), pending)
+        with job.claim(pending) as missing:
+            if missing:
+                fill.fill(job, planned or fill.recall(job, options.max_memory), missing)
     notes = job.finalise()
     store = read.open_store(out, "pseudobulk")
     facts = summaries.facts(store.attributes, store.labels)
@@ -184,23 +185,13 @@ def work(
     job = staged.load(store, request.COMMAND)
     parts = staged.choose(job, numbers, one_based=one_based)
     start_up = 0.0
-    with job.claim(parts):
-        todo = job.unfinished(parts, deep=True)
-        if todo:
+    with job.claim(parts, deep=True) as missing:
+        if missing:
             planned = fill.recall(job, max_memory)
             start_up = clock()
-            fill.fill(job, planned, todo)
-    done = [part.number for part in todo]
-    return staged.StageSummary(
-        path=str(store),
-        done=done,
-        skipped=[part.number for part in parts if part.number not in done],
-        n_partitions=len(job.partitions()),
-        complete=job.state == "complete",
-        seconds=round(clock(), 3),
-        start_up_seconds=round(start_up, 3),
-        peak_memory_bytes=memory.peak_bytes(),
-    )
+            fill.fill(job, planned, missing)
+    done = [part.number for part in missing]
+    return staged.summarise(job, parts, done, clock(), start_up)
 
 
 def _ask(

@@ -104,3 +104,17 @@ def test_held__at_a_url_there_are_no_locks() -> None:
 def test_refuse_held__nothing_is_held_where_nothing_lies(tmp_path: pathlib.Path) -> None:
     claims.refuse_held(tmp_path / "out.zarr")
     assert not (tmp_path / "out.zarr.run").exists()
+
+
+def test_claim__gives_what_nobody_has_finished_meanwhile(job: partition.Job) -> None:
+    first, last = pending = job.pending()
+    copying.fill(job, first)
+    job.mark(first, seconds=1)
+    with job.claim(pending) as missing:
+        assert missing == [last]
+    chunk = job.path / "expression" / "c" / "0" / "0"
+    copying.flip(chunk, at=0)
+    with job.claim(pending) as missing:
+        assert missing == [last]
+    with job.claim(pending, deep=True) as missing:
+        assert missing == [first, last]

@@ -12,7 +12,7 @@ from unit.simulate import references
 
 from bluebatch import errors
 from bluebatch.expression import markers
-from bluebatch.run import staged, verify
+from bluebatch.run import partition, staged, verify
 from bluebatch.simulate import fill, plan, pseudobulk, reference
 from bluebatch.store import cells, digests, inspection, read
 
@@ -116,6 +116,19 @@ def test_run__goes_on_where_tasks_left_off_without_ranking_again(
     summary = pseudobulk.run(files, out, SETTINGS, OPTIONS)
     assert (summary.state, summary.n_skipped) == ("resumed", 2)
     assert_same(out, whole)
+
+
+def test_run__draws_nothing_that_another_process_has_just_finished(
+    files: list[pathlib.Path], tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "s.zarr"
+    pseudobulk.init(files, out, FEW, OPTIONS)
+    pseudobulk.work(out, [0])
+    # As it looked before the other process was done.
+    monkeypatch.setattr(partition.Job, "pending", partition.Job.partitions)
+    monkeypatch.setattr(fill, "recall", refuse)
+    pseudobulk.run(files, out, FEW, OPTIONS)
+    assert read.open_store(out, "pseudobulk").attributes["status"] == "complete"
 
 
 def test_run__reads_no_reference_where_the_store_is_complete(
