@@ -274,7 +274,7 @@ class Network(contract.Model):
     def conclude(
         self, outputs: contract.Batch, generator: torch.Generator | None = None
     ) -> contract.Batch:
-        """Raise negative profile values to 0.
+        """Raise negative profile values to 0, and square the fractions.
 
         Parameters
         ----------
@@ -286,10 +286,12 @@ class Network(contract.Model):
         Returns
         -------
         contract.Batch
-            ``profile`` and ``fraction``.
+            ``profile``, ``fraction`` and ``fraction_squared``, whose mean over members tells how
+            far they lie apart.
         """
         del generator
-        return {**outputs, "profile": outputs["profile"].clamp_min(0)}
+        profile, squared = outputs["profile"].clamp_min(0), outputs["fraction"].square()
+        return {**outputs, "profile": profile, "fraction_squared": squared}
 
     def prepare(self, dtype: torch.dtype) -> "Network":
         """Fold batch normalisation and cast the weights; the anchor stays in fp32.
