@@ -35,6 +35,10 @@ class InferenceSettings(pydantic.BaseModel):
         Compression of the result.
     profile_dtype : {"float32", "float16"}
         Of the result's largest arrays.
+    level : float
+        Share of true values that the intervals of a result are to hold.
+    profile_sd : bool
+        Whether the result holds standard deviations of its largest array, as large again.
     """
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
@@ -45,6 +49,8 @@ class InferenceSettings(pydantic.BaseModel):
     min_coverage: float = pydantic.Field(default=0.5, ge=0, le=1)
     codec: write.Codec = "none"
     profile_dtype: Literal["float32", "float16"] = "float32"
+    level: float = pydantic.Field(default=0.9, gt=0, lt=1)
+    profile_sd: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

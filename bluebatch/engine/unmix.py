@@ -215,12 +215,13 @@ class Task(task.Task):
         Returns
         -------
         Task
-            With ``scores`` in its card and ``skill`` (cell_type, gene) among its arrays, from
-            test samples, or validation samples where there are none.
+            With ``scores`` in its card, and among its arrays ``skill`` and ``spread`` (cell_type,
+            gene) and what intervals and deviations are calibrated by.
         """
-        scores, skill = unmix_scores.judge(self, store, predict)
-        card = self.card.model_copy(update={"scores": scores})
-        return Task(card, {**self.arrays, "skill": skill})
+        found = unmix_scores.judge(self, store, predict)
+        facts = {**self.card.facts, **found.facts}
+        card = self.card.model_copy(update={"scores": found.scores, "facts": facts})
+        return Task(card, {**self.arrays, **found.arrays})
 
     def accepts(self, exact: task.Arrays, rounded: task.Arrays) -> bool:
         """Tell whether rounded predictions are as good as exact ones.

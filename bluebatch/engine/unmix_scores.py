@@ -1,13 +1,25 @@
-"""How good an unmixing model is on samples that it did not see."""
+"""How good an unmixing model is on samples that it did not see, and how sure it may be.
 
+Validation samples calibrate the intervals and the deviations of profiles; test samples, which had
+no part in that, score them.
+"""
+
+import dataclasses
 import math
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from bluebatch.engine import stream, task, unmix_settings
-from bluebatch.expression import baselines, metrics, profile_scores
+from bluebatch.engine import (
+    stream,
+    task,
+    unmix_intervals,
+    unmix_profiles,
+    unmix_settings,
+    unmixing,
+)
+from bluebatch.expression import baselines, conformal, deviation, metrics, profile_scores
 from bluebatch.store import read
 
 # Half of the squared error around the mean profile sits in samples with fewer cells.
@@ -19,9 +31,27 @@ SMALLEST_CORRELATION = 0.999
 Float = npt.NDArray[np.float32]
 
 
-def judge(
-    learner: task.Task, store: read.Store, predict: task.Predict
-) -> tuple[dict[str, Any], Float]:
+@dataclasses.dataclass
+class Judgement:
+    """What held-out samples say of a model.
+
+    Parameters
+    ----------
+    scores : dict
+        By split: ``by_type`` and ``mean``; and ``headline``.
+    arrays : dict of str to np.ndarray
+        ``skill`` and ``spread`` (cell_type, gene), from test samples, or validation samples where
+        there are none; ``calibration_score`` and ``calibration_variance`` from validation samples.
+    facts : dict
+        ``calibration``: on what the intervals are calibrated, and on how many samples.
+    """
+
+    scores: dict[str, Any]
+    arrays: task.Arrays
+    facts: dict[str, Any]
+
+
+def judge(learner: task.Task, store: read.Store, predict: task.Predict) -> Judgement:
     """Score the members' mean on validation and test samples.
 
     Parameters
@@ -35,20 +65,29 @@ def judge(
 
     Returns
     -------
-    scores : dict
-        By split: ``by_type`` and ``mean``; and ``headline``.
-    skill : np.ndarray, shape (cell_type, gene)
-        From test samples, or validation samples where there are none; NaN where there are neither.
+    Judgement
+        Scores and calibrations.
     """
-    scores: dict[str, Any] = {}
     labels = learner.card.labels
-    skill = np.full((len(labels["cell_type"]), len(labels["gene"])), np.nan, np.float32)
+    unknown = np.full((len(labels["cell_type"]), len(labels["gene"])), np.nan, np.float32)
+    found = Judgement({}, {"skill": unknown, "spread": unknown}, {})
     for name in ("validation", "test"):
         split = stream.Split(learner, store, name)
-        if split.n_rows:
-            scores[name], skill = _score(learner, store, split, predict)
-            scores["headline"] = scores[name]["mean"]
-    return scores, skill
+        if not split.n_rows:
+            continue
+        known = {**learner.arrays, **found.arrays}
+        if name == "validation":
+            known[unmix_profiles.FACTORS] = np.ones_like(unknown)
+        sums = _Sums(type(learner)(learner.card, known), store)
+        sums.add_all(split, predict)
+        found.scores[name] = sums.summary()
+        found.scores["headline"] = found.scores[name]["mean"]
+        found.arrays |= sums.by_gene()
+        if name == "validation":
+            found.arrays |= sums.calibrations()
+            on = {"on": unmix_intervals.PSEUDOBULKS, "n_samples": split.n_rows}
+            found.facts["calibration"] = on
+    return found
 
 
 def agree(exact: task.Arrays, rounded: task.Arrays) -> bool:
@@ -72,46 +111,99 @@ def agree(exact: task.Arrays, rounded: task.Arrays) -> bool:
     return bool(shift <= LARGEST_FRACTION_SHIFT and lowest >= SMALLEST_CORRELATION)
 
 
-def _score(
-    learner: task.Task, store: read.Store, split: stream.Split, predict: task.Predict
-) -> tuple[dict[str, Any], Float]:
-    means = baselines.Baselines.from_arrays(learner.arrays).mean
-    profiles = [profile_scores.ProfileScores(mean) for mean in means]
-    fractions: list[tuple[Float, Float]] = []
-    # Scored as it would be written, but for the types that are too rare to be written.
-    reader = learner.bind(store, {"presence": 0.0})
-    target = learner.card.facts["target"]
-    for rows, kept in split.blocks:
-        whole = learner.examples(store, rows)
-        n_cells = store.read("n_cells", rows)
-        for start in range(0, len(n_cells), unmix_settings.JUDGED_ROWS):
-            some = slice(start, min(start + unmix_settings.JUDGED_ROWS, len(n_cells)))
-            own = kept[(kept >= some.start) & (kept < some.stop)] - start
-            truth = {name: array[some] for name, array in whole.items()}
-            inputs = {"log_cpm": truth["log_cpm"]}
-            found = reader.finish(predict(inputs), inputs)
-            fractions.append((found[target][own], truth["fraction"][own]))
-            for index, scores in enumerate(profiles):
-                enough = own[n_cells[some][own, index] >= SKILL_CELLS]
-                scores.add(found["profile"][enough, index], truth["profile"][enough, index])
-    predicted, true = (np.concatenate(part) for part in zip(*fractions, strict=True))
-    per_type, mean, flat = metrics.score_fractions(predicted, true)
-    skill = np.stack([scores.skill_by_gene() for scores in profiles])
-    summaries = [scores.summary() for scores in profiles]
-    by_type = {
-        name: {
-            **{key: _number(values[index]) for key, values in per_type.items()},
-            "skill": _number(summaries[index]["skill"]),
-            "median_r": _number(summaries[index]["median_r"]),
+class _Sums:
+    """One split, predicted as it would be written but for the types too rare to be written."""
+
+    def __init__(self, learner: task.Task, store: read.Store) -> None:
+        self._learner, self._store = learner, store
+        self._types = learner.card.labels["cell_type"]
+        self._target = learner.card.facts["target"]
+        options = {"presence": 0.0, "profile_sd": unmix_profiles.FACTORS in learner.arrays}
+        self._reader = cast(unmixing.Reader, learner.bind(store, options))
+        means = baselines.Baselines.from_arrays(learner.arrays).mean
+        self._profiles = [profile_scores.ProfileScores(mean) for mean in means]
+        self._deviations = [deviation.DeviationScores(len(mean)) for mean in means]
+        self._fractions: list[tuple[Float, ...]] = []
+        self._ends: list[tuple[Float, ...]] = []
+
+    def add_all(self, split: stream.Split, predict: task.Predict) -> None:
+        for rows, kept in split.blocks:
+            whole = self._learner.examples(self._store, rows)
+            whole |= {name: self._store.read(name, rows) for name in ("proportion", "n_cells")}
+            for start in range(0, rows.stop - rows.start, unmix_settings.JUDGED_ROWS):
+                some = slice(start, start + unmix_settings.JUDGED_ROWS)
+                truth = {name: array[some] for name, array in whole.items()}
+                stop = start + len(truth["n_cells"])
+                self._add(predict, truth, kept[(kept >= start) & (kept < stop)] - start)
+
+    def _add(self, predict: task.Predict, truth: task.Arrays, own: stream.Indices) -> None:
+        inputs = {"log_cpm": truth["log_cpm"]}
+        predicted = predict(inputs)
+        found = self._reader.finish(predicted, inputs)
+        score = self._reader.compose(predicted).score(truth["proportion"])
+        self._fractions.append((found[self._target][own], truth["fraction"][own], score[own]))
+        if "proportion_low" in found:
+            ends = found["proportion_low"], found["proportion_high"], truth["proportion"]
+            self._ends.append(tuple(values[own] for values in ends))
+        for index, scores in enumerate(self._profiles):
+            enough = own[truth["n_cells"][own, index] >= SKILL_CELLS]
+            pair = found["profile"][enough, index], truth["profile"][enough, index]
+            scores.add(*pair)
+            if "profile_sd" in found:
+                sd = found["profile_sd"][enough, index]
+                self._deviations[index].add(pair[0], sd, pair[1])
+
+    def by_gene(self) -> task.Arrays:
+        skill = np.stack([scores.skill_by_gene() for scores in self._profiles])
+        # The last of the sums is that of squared errors.
+        errors = [metrics.ratio(scores.sums[5], scores.n_samples) for scores in self._profiles]
+        spread = np.sqrt(np.stack(errors))
+        return {"skill": skill.astype(np.float32), "spread": spread.astype(np.float32)}
+
+    def calibrations(self) -> task.Arrays:
+        scores = np.concatenate([score for *_, score in self._fractions])
+        factors = np.stack([each.factors() for each in self._deviations])
+        return {
+            unmix_intervals.SCORES: conformal.calibrate(scores).scores,
+            unmix_profiles.FACTORS: factors.astype(np.float32),
         }
-        for index, name in enumerate(learner.card.labels["cell_type"])
-    }
-    headline = {f"{key} of {target}, mean of types": _number(mean[key]) for key in HEADLINE}
-    headline |= {f"{key} of {target}, flattened": _number(flat[key]) for key in HEADLINE}
-    overall = metrics.mean_of(np.array([summary["skill"] for summary in summaries]))
-    headline["skill of profiles, mean of types"] = _number(overall)
-    judged = {"n_samples": split.n_rows, "by_type": by_type, "mean": headline}
-    return judged, skill.astype(np.float32)
+
+    def summary(self) -> dict[str, Any]:
+        """Put the scores in JSON values."""
+        predicted, true, score = (
+            np.concatenate(each) for each in zip(*self._fractions, strict=True)
+        )
+        per_type, mean, flat = metrics.score_fractions(predicted, true)
+        summaries = [scores.summary() for scores in self._profiles]
+        per_type |= {
+            key: np.array([each[key] for each in summaries]) for key in ("skill", "median_r")
+        }
+        per_type |= self._coverages()
+        by_type = {
+            name: {key: _number(values[index]) for key, values in per_type.items()}
+            for index, name in enumerate(self._types)
+        }
+        headline = {f"{key} of {self._target}, mean of types": mean[key] for key in HEADLINE}
+        headline |= {f"{key} of {self._target}, flattened": flat[key] for key in HEADLINE}
+        headline["skill of profiles, mean of types"] = metrics.mean_of(per_type["skill"])
+        headline |= {
+            f"{key} at level {conformal.LEVEL:g}, mean of types": metrics.mean_of(per_type[key])
+            for key in ("coverage", "profile_coverage")
+            if key in per_type
+        }
+        numbers = {name: _number(value) for name, value in headline.items()}
+        return {"n_samples": len(score), "by_type": by_type, "mean": numbers}
+
+    def _coverages(self) -> dict[str, npt.NDArray[Any]]:
+        """Tell how often intervals and deviations hold the truth that had no part in them."""
+        found = {}
+        if self._ends:
+            ends = (np.concatenate(each) for each in zip(*self._ends, strict=True))
+            covered = conformal.coverage(*ends)
+            found = {key: covered[key] for key in ("coverage", "width")}
+            within = [each.share_within() for each in self._deviations]
+            found["profile_coverage"] = np.array(within)
+        return found
 
 
 def _number(value: float) -> float | None:
