@@ -77,11 +77,16 @@ def simulate_command(
 
 
 def _needs_of(model: options.Place | None) -> dict[str, Any]:
-    """Name the genes whose coverage the gene report is to tell."""
+    """Name the genes whose coverage the gene report is to tell, and all whose names are right."""
     if model is None:
         return {}
     card = model_folder.read_card(model)
-    return {"panel": card.labels.get("input_gene"), "markers": card.facts.get("markers")}
+    known = [*card.labels.get("library_gene", ()), *card.labels.get("gene", ())]
+    return {
+        "panel": card.labels.get("input_gene"),
+        "markers": card.facts.get("markers"),
+        "known": [*dict.fromkeys(known)],
+    }
 
 
 @click.command("ingest")
@@ -95,7 +100,17 @@ def _needs_of(model: options.Place | None) -> dict[str, Any]:
     help="Default: detected.",
 )
 @click.option("--gene-column", help="Column of gene names.")
-@click.option("--gene-map", type=options.PATH, help="Table of two columns, from and to.")
+@click.option(
+    "--gene-map",
+    type=options.PATH,
+    help="Table of two columns, from and to, or of HGNC's symbols and aliases.",
+)
+@click.option(
+    "--mend-names",
+    is_flag=True,
+    help="Mend dates of spreadsheets and, with --model, case and separators, where certain.",
+)
+@click.option("--gene-report", type=options.PATH, help="Write what happened to each name: a csv.")
 @click.option("--gene-lengths", type=options.PATH, help="Table of gene and bases: counts to TPM.")
 @click.option("--patient-from-sample", help="tcga, or a regular expression with one group.")
 @click.option("--keep-normals", is_flag=True, help="Keep TCGA samples that are no tumour.")
@@ -106,7 +121,7 @@ def _needs_of(model: options.Place | None) -> dict[str, Any]:
     "--model",
     type=options.place,
     metavar="PATH|URL",
-    help="Report how much of this model is measured.",
+    help="Report how much of this model is measured, and match names to its own.",
 )
 @options.overwrite_option
 @output.flags

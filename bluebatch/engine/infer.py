@@ -31,6 +31,8 @@ class InferenceSettings(pydantic.BaseModel):
         Predicted share of a row below which a part of it counts as absent.
     min_coverage : float
         Share of the model's input labels that the input must hold.
+    min_marker_coverage : float
+        Share of the markers of each part that the input must hold.
     codec : {"none", "zstd"}
         Compression of the result.
     profile_dtype : {"float32", "float16"}
@@ -39,6 +41,8 @@ class InferenceSettings(pydantic.BaseModel):
         Share of true values that the intervals of a result are to hold.
     profile_sd : bool
         Whether the result holds standard deviations of its largest array, as large again.
+    as_cohort : bool
+        Whether what all rows differ in from the training data is learnt from them first.
     """
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
@@ -47,10 +51,12 @@ class InferenceSettings(pydantic.BaseModel):
     micro_batch: Literal[16, 32, 64, 128, 256] = predict.MICRO_BATCH
     presence: float = pydantic.Field(default=0.01, ge=0, lt=1)
     min_coverage: float = pydantic.Field(default=0.5, ge=0, le=1)
+    min_marker_coverage: float = pydantic.Field(default=0.1, ge=0, le=1)
     codec: write.Codec = "none"
     profile_dtype: Literal["float32", "float16"] = "float32"
     level: float = pydantic.Field(default=0.9, gt=0, lt=1)
     profile_sd: bool = False
+    as_cohort: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from bluebatch import errors
 from bluebatch.engine import task, unmix_intervals, unmix_profiles
 from bluebatch.expression import conformal, mrna, normalise
-from bluebatch.store import genes, model_folder, read, schema
+from bluebatch.store import coverage, genes, model_folder, read, schema
 
 MIN_COVERAGE = 0.5
 # What a model knows of itself goes with every result.
@@ -53,13 +53,14 @@ class Reader(task.Reader):
         Cohort or pseudobulks.
     options : mapping of str to Any
         ``presence``: predicted proportion below which a profile is NaN; ``min_coverage``: share of
-        the input genes that must be measured; ``level`` of the intervals; ``profile_sd``: whether
-        the standard deviation of profiles is written.
+        the input genes that must be measured; ``min_marker_coverage``: share of every type's
+        markers; ``level`` of the intervals; ``profile_sd``: whether the standard deviation of
+        profiles is written.
 
     Raises
     ------
     errors.LabelMismatchError
-        If too few of the input genes are measured.
+        If too few of the input genes, or of a type's markers, are measured.
     errors.ConfigError
         If the model was calibrated on too few samples for what is asked.
     """
@@ -72,6 +73,9 @@ class Reader(task.Reader):
         labels, available = knowledge.card.labels, store.labels["gene"]
         self._match = genes.match(labels["input_gene"], available)
         _check_coverage(store, self._match, float(options.get("min_coverage", MIN_COVERAGE)))
+        self._markers = coverage.of_markers(knowledge.card.facts.get("markers") or {}, available)
+        least = float(options.get("min_marker_coverage", coverage.LEAST))
+        coverage.check_markers(store.path, self._markers, least, self._match.hint)
         library = genes.match(labels["library_gene"], available).index
         self._library = np.unique(library[library >= 0])
         self._library_share = len(self._library) / max(1, len(library))
@@ -122,6 +126,9 @@ class Reader(task.Reader):
             "library_gene_share": round(self._library_share, 4),
             "n_missing_genes": len(missing),
             "missing_genes": missing[:20],
+            "marker_coverage": {
+                name: round(share, 4) for name, (share, _) in self._markers.items()
+            },
         }
         coordinates = {
             "sample": self._store.labels["sample"],
@@ -147,7 +154,7 @@ class Reader(task.Reader):
                 for spec in schema.PROFILE.arrays
                 if spec.optional and spec.name not in written
             ),
-            note=note,
+            note="\n".join(filter(None, (note, *self._of_genes()))),
         )
 
     def compose(self, predictions: task.Arrays) -> unmix_intervals.Composition:
@@ -216,6 +223,10 @@ class Reader(task.Reader):
         finishing = self._profiles.row_bytes + 2 * inputs
         reading = round(2 * rows_of_chunk * measured) + measured + 3 * inputs
         return task.RowPrice(reading=reading, inputs=inputs, finishing=finishing)
+
+    def _of_genes(self) -> tuple[str, str]:
+        dates = coverage.lost_to_dates(self._match.missing, self._store.attributes)
+        return coverage.tell(self._markers), dates
 
     def _extras(self) -> tuple[str, ...]:
         """Name the optional arrays that `finish` gives."""

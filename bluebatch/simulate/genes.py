@@ -9,6 +9,7 @@ import pandas as pd
 import scipy.sparse
 
 from bluebatch import errors
+from bluebatch.store import spreadsheets
 
 ENSEMBL = re.compile(r"ENS[A-Z]*G\d{6,}(\.\d+)?")
 
@@ -39,7 +40,14 @@ def clean(names: Sequence[object], where: str) -> tuple[list[str], list[str]]:
             f"{where}: version suffix taken off {len(versioned):,} Ensembl ids "
             f"(first: {versioned[0]})."
         )
-    nameless = genes.count("")
+    dates = [gene for gene in genes if spreadsheets.is_mangled(gene)]
+    if dates:
+        genes = ["" if spreadsheets.is_mangled(gene) else gene for gene in genes]
+        notes.append(
+            f"{where}: {len(dates):,} gene names were turned into dates by a spreadsheet and are "
+            f"left out (first: {dates[0]})."
+        )
+    nameless = genes.count("") - len(dates)
     if nameless:
         notes.append(f"{where}: {nameless:,} genes without a name left out.")
     repeated = pd.Series([gene for gene in genes if gene])

@@ -1,9 +1,10 @@
-"""Gene names: told apart, mapped, summed and matched, and never altered in silence."""
+"""Gene names: told apart and matched; `naming` makes a store's genes of a source's names."""
 
+import collections
 import dataclasses
 import pathlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,16 +12,21 @@ import numpy.typing as npt
 import pandas as pd
 
 from bluebatch import errors
-from bluebatch.store import files
+from bluebatch.store import files, gene_report, mending
 
 _ENSEMBL = re.compile(r"^(ENS[A-Z]*[GT]\d{11})(\.\d+)?(_PAR_Y)?$")
-_EXCEL_DATE = re.compile(
-    r"^(\d{1,2}-(Mar|Sep|Dec|Oct|Apr|Feb|Nov)|(Mar|Sep|Dec|Oct|Apr|Feb|Nov)-\d{1,2}"
-    r"|\d{4}[-/]\d{1,2}[-/]\d{1,2}( 00:00:00)?|\d{1,2}/\d{1,2}/\d{2,4})$",
-    re.IGNORECASE,
-)
-FIRST = 5  # names listed in a report
+# Entrez ids, probes of arrays, transcripts of RefSeq.
+_NUMBER = re.compile(r"\d+|\w+_at|ILMN_\d+|[NX][MR]_\d+(\.\d+)?")
+FIRST = gene_report.FIRST
 MAP_ADVICE = "Map its names with `bluebatch ingest --gene-map FILE` (two columns: from, to)."
+MEND_ADVICE = "`bluebatch ingest --mend-names --model MODEL`"
+_REASONS: dict[mending.Kind, str] = {
+    "date": "are dates of a spreadsheet there",
+    "suffix": "carry an Entrez id there (TP53|7157)",
+    "renamed": "have their name before or after HGNC's renaming of 2020 there",
+    "separator": "differ in hyphens, dots or underscores",
+    "case": "differ in case alone (mouse? then its genes are not these, but their like)",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,12 +73,15 @@ class Resolution:
         What was done: counts and first names, JSON values.
     notes : list of str
         The same in words.
+    lines : list of gene_report.Line
+        The same name by name.
     """
 
     genes: list[str]
     index: npt.NDArray[np.int64]
     report: dict[str, Any]
     notes: list[str]
+    lines: list[gene_report.Line] = dataclasses.field(default_factory=list)
 
 
 def strip_version(name: str) -> str:
@@ -97,6 +106,38 @@ def strip_version(name: str) -> str:
     return found.group(1) if found else name
 
 
+def is_ensembl(name: str) -> bool:
+    """Tell Ensembl ids.
+
+    Parameters
+    ----------
+    name : str
+        Any gene name.
+
+    Returns
+    -------
+    bool
+        With a version or without.
+    """
+    return _ENSEMBL.match(name) is not None
+
+
+def is_number(name: str) -> bool:
+    """Tell Entrez ids, probes of arrays and transcripts, which are no genes' names.
+
+    Parameters
+    ----------
+    name : str
+        Any gene name.
+
+    Returns
+    -------
+    bool
+        ``7157``, ``201746_at``, ``ILMN_1779356`` and ``NM_000546.6`` are.
+    """
+    return _NUMBER.fullmatch(name) is not None
+
+
 def ensembl_share(names: Iterable[str]) -> float:
     """Measure how many names are Ensembl ids.
 
@@ -110,7 +151,7 @@ def ensembl_share(names: Iterable[str]) -> float:
     float
         0 to 1; 0 for no names.
     """
-    found = [_ENSEMBL.match(name) is not None for name in names]
+    found = [is_ensembl(name) for name in names]
     return sum(found) / max(1, len(found))
 
 
@@ -143,7 +184,7 @@ def read_pairs(path: str | pathlib.Path) -> dict[str, str]:
     Parameters
     ----------
     path : str or pathlib.Path
-        A csv or tsv file: a gene map, or gene lengths.
+        A csv or tsv file, e.g. of gene lengths.
 
     Returns
     -------
@@ -174,85 +215,20 @@ def read_pairs(path: str | pathlib.Path) -> dict[str, str]:
     return pairs
 
 
-def resolve(
-    names: Sequence[str],
-    mapping: Mapping[str, str] | None = None,
-    symbols: Mapping[str, str] | None = None,
-) -> Resolution:
-    """Turn the gene names of a source into the genes of a store.
-
-    Parameters
-    ----------
-    names : sequence of str
-        As the source has them.
-    mapping : mapping of str to str, optional
-        The user's own, applied last: to the source's name, or to its symbol.
-    symbols : mapping of str to str, optional
-        The source's own symbols for its ids.
-
-    Returns
-    -------
-    Resolution
-        Names that are empty, or dates made by a spreadsheet, are dropped.
-    """
-    final = [_rename(name, mapping or {}, symbols or {}) for name in names]
-    dates = [name for name in final if _EXCEL_DATE.match(name)]
-    unnamed = sum(not name for name in final)
-    position: dict[str, int] = {}
-    index = np.full(len(names), -1, dtype=np.int64)
-    summed: list[str] = []
-    for at, name in enumerate(final):
-        if not name or _EXCEL_DATE.match(name):
-            continue
-        if name in position:
-            summed.append(name)
-        index[at] = position.setdefault(name, len(position))
-    changed = sum(old != new for old, new in zip(names, final, strict=True))
-    report = {
-        "n_source": len(names),
-        "n_genes": len(position),
-        "n_renamed": changed,
-        "n_summed": len(summed),
-        "summed": list(dict.fromkeys(summed))[:FIRST],
-        "n_spreadsheet_dates": len(dates),
-        "spreadsheet_dates": list(dict.fromkeys(dates))[:FIRST],
-        "n_unnamed": unnamed,
-        "ensembl_share": round(ensembl_share(position), 4),
-    }
-    return Resolution(list(position), index, report, _words(report, mapping))
-
-
 def _hint(missing: Sequence[str], available: Sequence[str]) -> str:
     ours, theirs = ensembl_share(missing) > 0.5, ensembl_share(available[:2000]) > 0.5
-    if ours == theirs:
-        lower = {name.upper() for name in available}
-        cased = sum(name.upper() in lower for name in missing)
-        return f"Names differ in case: another species? {MAP_ADVICE}" if cased else ""
-    has, needs = ("Ensembl ids", "symbols") if theirs else ("symbols", "Ensembl ids")
-    return f"The table names genes by {has}, the model by {needs}. {MAP_ADVICE}"
-
-
-def _rename(name: str, mapping: Mapping[str, str], symbols: Mapping[str, str]) -> str:
-    bare = strip_version(name.strip())
-    symbol = symbols.get(bare, bare)
-    return mapping.get(bare, mapping.get(symbol, symbol))
-
-
-def _words(report: Mapping[str, Any], mapping: Mapping[str, str] | None) -> list[str]:
-    notes = []
-    if report["n_renamed"]:
-        notes.append(f"genes: {report['n_renamed']:,} renamed (mapped, or version taken off)")
-    elif mapping is not None:
-        notes.append("warning: the gene map holds none of the table's genes")
-    if report["n_summed"]:
-        first = ", ".join(report["summed"])
-        notes.append(f"genes: {report['n_summed']:,} duplicates summed (first: {first})")
-    if report["n_spreadsheet_dates"]:
-        first = ", ".join(report["spreadsheet_dates"])
-        notes.append(
-            f"warning: {report['n_spreadsheet_dates']:,} gene names were turned into dates by a "
-            f"spreadsheet and are dropped (first: {first})"
+    if ours != theirs:
+        has, needs = ("Ensembl ids", "symbols") if theirs else ("symbols", "Ensembl ids")
+        return f"The table names genes by {has}, the model by {needs}. {MAP_ADVICE}"
+    if 2 * sum(map(is_number, available[:2000])) > len(available[:2000]):
+        return (
+            "The table names genes by numbers, probes or transcripts. "
+            f"{MAP_ADVICE} Or name another column with --gene-column."
         )
-    if report["n_unnamed"]:
-        notes.append(f"warning: {report['n_unnamed']:,} genes without a name are dropped")
-    return notes
+    lost = frozenset(missing)
+    found = mending.suggest(available, lost).values()
+    won = collections.Counter(each.kind for each in found if each.becomes in lost)
+    if not won:
+        return ""
+    kind, count = won.most_common(1)[0]
+    return f"{count:,} of the missing {_REASONS[kind]}. Mend them with {MEND_ADVICE}."

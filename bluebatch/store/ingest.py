@@ -16,8 +16,11 @@ from bluebatch.store import (
     cohorts,
     coverage,
     files,
+    gene_map,
+    gene_report,
     genes,
     lengths,
+    naming,
     orientation,
     outputs,
     places,
@@ -47,7 +50,11 @@ class IngestOptions(pydantic.BaseModel):
     gene_column : str, optional
         Column that holds the gene names.
     gene_map : pathlib.Path, optional
-        Two columns, from and to: renames genes.
+        Two columns, from and to, or a table of symbols and aliases: renames genes.
+    mend_names : bool
+        Whether mangled names that can have been one gene alone are mended.
+    gene_report : pathlib.Path, optional
+        Where to write a csv of what happened to each name.
     gene_lengths : pathlib.Path, optional
         Two columns, gene and length in bases: turns counts into TPM.
     patient_from_sample : str, optional
@@ -64,6 +71,8 @@ class IngestOptions(pydantic.BaseModel):
         Markers by cell type, for the report.
     panel : sequence of str, optional
         Input genes of a model, for the report.
+    known : sequence of str, optional
+        All genes of a model, whose names are right.
     overwrite : bool
         Whether something else at the output path is replaced.
     """
@@ -75,6 +84,8 @@ class IngestOptions(pydantic.BaseModel):
     orientation: Literal["genes-by-samples", "samples-by-genes"] | None = None
     gene_column: str | None = None
     gene_map: pathlib.Path | None = None
+    mend_names: bool = False
+    gene_report: pathlib.Path | None = None
     gene_lengths: pathlib.Path | None = None
     patient_from_sample: str | None = None
     keep_normals: bool = False
@@ -83,6 +94,7 @@ class IngestOptions(pydantic.BaseModel):
     sheet: pathlib.Path | None = None
     markers: Mapping[str, Sequence[str]] | None = None
     panel: Sequence[str] | None = None
+    known: Sequence[str] | None = None
     overwrite: bool = False
 
 
@@ -135,14 +147,17 @@ def run(
     )
     digest = sources.digest(source, options.sheet)
     plan = _plan_digest(digest, options)
-    if _stands_complete(out, plan, overwrite=options.overwrite):
+    is_complete = _stands_complete(out, plan, overwrite=options.overwrite)
+    if is_complete and options.gene_report is None:
         return cohorts.summarise(out, "complete")
     with (
         places.scratch_file(out) as file,
         spill.Spill(file, len(table.columns)) as scratch,
     ):
         lines, tally = _read_in(table, options, scratch, on_lines)
-        cohort = _decide(table, lines, tally, options)
+        cohort = _decide(table, lines, tally, options, [*inputs, out])
+        if is_complete:
+            return cohorts.summarise(out, "complete")
         attributes = {
             **cohort.attributes,
             "source": {"name": source.name, "digest": digest},
@@ -153,7 +168,7 @@ def run(
 
 
 def _plan_digest(source_digest: str, options: IngestOptions) -> str:
-    content = options.model_dump(mode="json", exclude={"overwrite"})
+    content = options.model_dump(mode="json", exclude={"overwrite", "gene_report"})
     for name in ("gene_map", "gene_lengths"):
         path = getattr(options, name)
         if path is not None:
@@ -201,24 +216,19 @@ def _read_in(
 
 
 def _decide(
-    table: tables.Table, lines: list[str], tally: values.Tally, options: IngestOptions
+    table: tables.Table,
+    lines: list[str],
+    tally: values.Tally,
+    options: IngestOptions,
+    kept: list[places.Place | None],
 ) -> cohorts.Cohort:
-    known = [gene for group in (options.markers or {}).values() for gene in group]
-    axis, said = orientation.decide(
-        table, lines, {*known, *(options.panel or ())}, options.orientation
-    )
+    marked = [gene for group in (options.markers or {}).values() for gene in group]
+    known = {*marked, *(options.panel or ()), *(options.known or ())}
+    axis, said = orientation.decide(table, lines, known, options.orientation)
     samples, names = (lines, table.columns) if axis == "sample" else (table.columns, lines)
-    selection = barcodes.select(
-        table.path,
-        samples,
-        options.patient_from_sample,
-        keep_normals=options.keep_normals,
-        known_patients=table.patients,
-        known_normals=table.normals,
-    )
+    selection = _select(table, samples, options)
     unit, unit_notes = _unit(table, tally, tally.sums(axis), options)
-    mapping = None if options.gene_map is None else genes.read_pairs(options.gene_map)
-    resolution = genes.resolve(names, mapping, table.symbols)
+    resolution = _name_genes(table, names, known, options, kept)
     resolution, per_kilobase, length_notes = lengths.apply(
         table.path, names, resolution, unit, options.gene_lengths
     )
@@ -244,6 +254,32 @@ def _decide(
         "dropped_samples": selection.dropped,
     }
     return cohorts.Cohort(axis, samples, selection, resolution, per_kilobase, attributes)
+
+
+def _select(table: tables.Table, samples: list[str], options: IngestOptions) -> barcodes.Selection:
+    return barcodes.select(
+        table.path,
+        samples,
+        options.patient_from_sample,
+        keep_normals=options.keep_normals,
+        known_patients=table.patients,
+        known_normals=table.normals,
+    )
+
+
+def _name_genes(
+    table: tables.Table,
+    names: Sequence[str],
+    known: set[str],
+    options: IngestOptions,
+    kept: list[places.Place | None],
+) -> genes.Resolution:
+    mapping = None if options.gene_map is None else gene_map.read(options.gene_map)
+    found = naming.resolve(names, mapping, table.symbols, known, mend=options.mend_names)
+    if options.gene_report is not None:
+        # Before anything can be refused: it tells why.
+        gene_report.write_csv(options.gene_report, found.lines, kept, overwrite=options.overwrite)
+    return found
 
 
 def _unit(
