@@ -42,6 +42,7 @@ def make(
     """
     extra = [] if options.genes is None else genes.read_list(options.genes)
     paths = [str(pathlib.Path(path).absolute()) for path in references] or [bundled.PATH]
+    roles = [f"{number} {name}" for number, name in enumerate(opening.name_references(paths))]
     return partition.Plan(
         command=COMMAND,
         settings={
@@ -50,7 +51,7 @@ def make(
             "extra_genes": extra,
             "codec": options.codec,
         },
-        inputs=dict(zip(_roles(paths), map(opening.digest, paths), strict=True)),
+        inputs=dict(zip(roles, map(opening.digest, paths), strict=True)),
         n_rows=settings.simulation.n_samples,
         partition_rows=options.partition_rows,
         sources={"references": paths},
@@ -111,8 +112,3 @@ def check_references(asked: partition.Plan) -> None:
                 f"{path}: is not what it was when the run began. Put the same file back, or "
                 f"begin again with `bluebatch {COMMAND}-init --overwrite`."
             )
-
-
-def _roles(paths: Sequence[str]) -> list[str]:
-    names = [bundled.NAME] if paths == [bundled.PATH] else opening.name_references(paths)
-    return [f"{number} {name}" for number, name in enumerate(names)]
