@@ -4,16 +4,13 @@ Beside ``store.zarr`` stands ``store.zarr.run/`` with ``plan.json`` (what the ru
 ``p{i}.json`` a finished partition, the markers of `bluebatch.run.marker`.
 """
 
-import json
 import time
 from collections.abc import Callable
 from typing import Literal
 
-import zarr
-
 from bluebatch import errors
 from bluebatch.run import chunks, claims, jobs, marker, plans
-from bluebatch.store import places, write
+from bluebatch.store import places, read, write
 
 Partition = marker.Partition
 Plan = plans.Plan
@@ -102,10 +99,9 @@ def look(path: str | places.Place, plan: Plan, *, overwrite: bool = False) -> jo
         If an unfinished run of the same settings stands there whose inputs were others.
     """
     path = places.place(path)
-    folder = write.run_folder(path)
-    if overwrite or not (path.exists() or folder.exists()):
+    if overwrite or not (path.exists() or write.run_folder(path).exists()):
         return "new"
-    state = _found(path, plan, folder)
+    state = _found(path, plan)
     if state == "complete":
         # A finished store that lost a chunk is not finished.
         return "resumed" if Job(path, plan, state).pending() else state
@@ -143,7 +139,7 @@ def load_job(path: str | places.Place) -> Job:
     """
     store = places.place(path)
     plan = Plan.load(store)
-    state = _found(store, plan, write.run_folder(store))
+    state = _found(store, plan)
     if state not in ("resumed", "complete"):
         raise errors.ForeignStoreError(
             f"{path}: the run there was not begun whole. Begin it again with --overwrite."
@@ -164,15 +160,15 @@ def timer() -> Callable[[], float]:
 
 
 def _found(
-    path: places.Place, plan: Plan, folder: places.Place
+    path: places.Place, plan: Plan
 ) -> Literal["resumed", "complete", "changed", "empty", "foreign"]:
     try:
-        found = Plan.model_validate(json.loads((folder / PLAN_FILE).read_text()))
-        if not (folder / CREATED_FILE).exists():
-            return "empty"
-        store = zarr.open_group(places.zarr_store(path, read_only=True), mode="r")
-        status = store.attrs.get("status")
-    except (OSError, ValueError, KeyError, TypeError):
+        found = Plan.load(path)
+        with places.reached(path):
+            if not (write.run_folder(path) / CREATED_FILE).exists():
+                return "empty"
+        status = read.open_group(path).attrs.get("status")
+    except (errors.InputFileError, TypeError):  # zarr raises it on JSON that is no object
         return "foreign"
     if found.run_id == plan.run_id:
         return "complete" if status == "complete" else "resumed"

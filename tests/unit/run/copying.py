@@ -17,7 +17,7 @@ def plan(digest: str = "a", seed: int = 0, n_rows: int = N_ROWS) -> partition.Pl
     )
 
 
-def creator(path: pathlib.Path, n_rows: int = N_ROWS) -> Callable[[], object]:
+def creator(path: str | places.Place, n_rows: int = N_ROWS) -> Callable[[], object]:
     labels = {
         "sample": [f"sample-{index}" for index in range(n_rows)],
         "gene": ["CD3D", "CD19"],
@@ -25,7 +25,7 @@ def creator(path: pathlib.Path, n_rows: int = N_ROWS) -> Callable[[], object]:
     return lambda: write.create(path, schema.COHORT, labels, {}, leave_out=("patient",))
 
 
-def begin(path: pathlib.Path, *, overwrite: bool = False) -> partition.Job:
+def begin(path: str | places.Place, *, overwrite: bool = False) -> partition.Job:
     return partition.open_job(path, plan(), creator(path), overwrite=overwrite)
 
 

@@ -2,6 +2,7 @@ import json
 import pathlib
 
 import pytest
+from fsspec.implementations import memory
 from unit.run import copying
 
 from bluebatch import errors
@@ -136,6 +137,21 @@ def test_load_job__needs_a_run_that_was_begun_whole(tmp_path: pathlib.Path) -> N
     (tmp_path / "out.zarr.run" / "created.json").unlink()
     with pytest.raises(errors.ForeignStoreError, match="was not begun whole"):
         partition.load_job(path)
+
+
+@pytest.mark.parametrize("what", ["_open", "cat_file"], ids=["plan", "store"])
+def test_look__a_place_that_refuses_is_not_taken_for_another_run(
+    monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    path = f"memory://refusing-{what}/out.zarr"
+    copying.begin(path)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError("Forbidden")
+
+    monkeypatch.setattr(memory.MemoryFileSystem, what, refuse)
+    with pytest.raises(errors.UnreachableError, match=r"out\.zarr: permission denied"):
+        partition.look(path, copying.plan())
 
 
 def test_plan__a_torn_file_is_named(tmp_path: pathlib.Path) -> None:
