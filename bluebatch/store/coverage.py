@@ -97,7 +97,7 @@ def of_markers(
     for cell_type, group in markers.items():
         lost = [gene for gene in group if gene in missing]
         if group:
-            found[cell_type] = (1 - len(lost) / len(group), lost)
+            found[cell_type] = ((len(group) - len(lost)) / len(group), lost)
     return found
 
 

@@ -18,6 +18,14 @@ def test_clean__tells_what_it_changed() -> None:
     assert len(notes) == 3
 
 
+def test_clean__leaves_dates_of_spreadsheets_out() -> None:
+    cleaned, notes = genes.clean(["A", "1-Mar", "2001-09-01 00:00:00", ""], "a")
+    assert cleaned == ["A", "", "", ""]
+    assert "a: 2 gene names were turned into dates by a spreadsheet" in notes[0]
+    assert "(first: 1-Mar)" in notes[0]
+    assert notes[1] == "a: 1 genes without a name left out."
+
+
 def test_common__keeps_the_order_of_the_first() -> None:
     assert genes.common([["C", "A", "B", "A"], ["B", "A", "D"]], ["a", "b"]) == ["A", "B"]
 
