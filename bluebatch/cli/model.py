@@ -1,11 +1,10 @@
-"""Commands about models: train, infer, evaluate."""
+"""Commands about models: train, infer."""
 
 from typing import Any
 
 import click
 
 from bluebatch.cli import options, output, science
-from bluebatch.downstream import evaluate
 from bluebatch.engine import infer, train
 
 
@@ -50,6 +49,27 @@ def infer_arguments(command: options.F) -> options.F:
             type=options.choice(infer.InferenceSettings, "codec"),
             help="none or zstd.",
         ),
+        science.setting(
+            "--profile-sd",
+            "inference",
+            "profile_sd",
+            is_flag=True,
+            help="Standard deviations of the profiles as well.",
+        ),
+        science.setting(
+            "--level",
+            "inference",
+            "level",
+            type=float,
+            help="Share of true proportions that intervals hold. Default: as configured.",
+        ),
+        science.setting(
+            "--as-cohort",
+            "inference",
+            "as_cohort",
+            is_flag=True,
+            help="First learn from the samples what all differ in from the training data.",
+        ),
         click.option(
             "--precision",
             type=options.choice(infer.InferenceSettings, "precision"),
@@ -77,47 +97,3 @@ def infer_command(
     settings = science.load(config_name).inference
     verb = infer.preview if run.pop("dry_run") else infer.run
     output.tell(verb(cohort, model, out, settings, infer.Options(**run)))
-
-
-@click.command("evaluate")
-@click.argument("results", type=options.place)
-@click.option(
-    "--truth",
-    type=options.place,
-    metavar="PATH|URL",
-    required=True,
-    help="Pseudobulk store, or csv of proportions.",
-)
-@click.option(
-    "--out", type=options.place, metavar="PATH|URL", help="Folder. Default: that of RESULTS."
-)
-@click.option(
-    "--model",
-    type=options.place,
-    metavar="PATH|URL",
-    help="Model folder: score its baselines as well.",
-)
-@click.option(
-    "--cohort",
-    type=options.place,
-    metavar="PATH|URL",
-    help="Bulk store, for the baselines that read it.",
-)
-@options.names_option("--cell-types", "Types that must be compared. Default: all in common.")
-@click.option("--renormalise", is_flag=True, help="Divide by the sum over the compared types.")
-@click.option("--proportions-only", is_flag=True, help="Leave profiles alone.")
-@click.option("--min-cells", type=click.IntRange(min=1), default=25, show_default=True)
-@click.option(
-    "--split",
-    type=click.Choice(["train", "validation", "test"]),
-    default="test",
-    show_default=True,
-    help="Of a truth store.",
-)
-@options.overwrite_option
-@output.flags
-def evaluate_command(
-    results: options.Place, truth: options.Place, out: options.Place | None, **how: Any
-) -> None:
-    """Score RESULTS against a truth, beside simple baselines and the ceiling."""
-    output.tell(evaluate.run(results, truth, out, evaluate.Options(**how)))

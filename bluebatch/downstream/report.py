@@ -3,11 +3,21 @@
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 SHOWN = {"ccc": "CCC", "l1": "L1", "r": "r"}
+
+
+class Section(Protocol):
+    """One more part of an evaluation."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give every number."""
+
+    def as_lines(self) -> list[str]:
+        """Write it for people."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +41,8 @@ class Evaluation:
         What is not compared, and why.
     settings, made_from : dict
         How, and of what.
+    sections : dict
+        What else was compared, by its key in the JSON file.
     """
 
     cell_types: list[str]
@@ -41,6 +53,7 @@ class Evaluation:
     notes: list[str]
     settings: dict[str, Any]
     made_from: dict[str, Any]
+    sections: dict[str, Section] = dataclasses.field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Give every number.
@@ -68,6 +81,7 @@ class Evaluation:
             "n_genes": self.n_genes,
             "proportion": fractions,
             "profile": self.profiles,
+            **{name: section.as_dict() for name, section in self.sections.items()},
             "notes": self.notes,
             "settings": self.settings,
             "made_from": self.made_from,
@@ -96,6 +110,8 @@ class Evaluation:
             parts += self._profile_table(predictors, "skill")
             parts += ["", f"profiles, median r of a gene across samples: {samples}"]
             parts += self._profile_table(predictors, "median_r")
+        for section in self.sections.values():
+            parts += ["", *section.as_lines()]
         if self.notes:
             parts += ["", *(f"note: {note}" for note in self.notes)]
         return "\n".join(parts)
@@ -107,11 +123,11 @@ class Evaluation:
         names = [f"{SHOWN[score]} {name}" for score, name in columns]
         rows = [
             [cell_type]
-            + [_show(self.fractions[name]["per_type"][score][index]) for score, name in columns]
+            + [show(self.fractions[name]["per_type"][score][index]) for score, name in columns]
             for index, cell_type in enumerate(self.cell_types)
         ]
         for label, key in (("mean of types", "mean"), ("flattened", "flattened")):
-            rows.append([label] + [_show(self.fractions[n][key][score]) for score, n in columns])
+            rows.append([label] + [show(self.fractions[n][key][score]) for score, n in columns])
         return align(["cell type", *names], rows)
 
     def _profile_table(
@@ -122,10 +138,8 @@ class Evaluation:
         for cell_type in self.cell_types:
             values = [predictors[name].get(cell_type, {}).get(score, math.nan) for name in names]
             n_samples = predictors["model"].get(cell_type, {}).get("n_samples", 0)
-            rows.append([cell_type, f"{int(n_samples):,}", *map(_show, values)])
-        rows.append(
-            ["mean of types", "", *(_show(mean_score(predictors, n, score)) for n in names)]
-        )
+            rows.append([cell_type, f"{int(n_samples):,}", *map(show, values)])
+        rows.append(["mean of types", "", *(show(mean_score(predictors, n, score)) for n in names)])
         return align(["cell type", "samples", *names], rows)
 
 
@@ -176,7 +190,19 @@ def align(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-def _show(value: float) -> str:
+def show(value: float) -> str:
+    """Write a score.
+
+    Parameters
+    ----------
+    value : float
+        A score.
+
+    Returns
+    -------
+    str
+        With three decimals; a dash where there is none.
+    """
     return f"{value:.3f}" if np.isfinite(value) else "-"
 
 
@@ -187,4 +213,4 @@ def _plain(value: Any) -> Any:
         return [_plain(part) for part in value]
     if isinstance(value, float | np.floating):
         return float(value) if np.isfinite(value) else None
-    return value
+    return int(value) if isinstance(value, np.integer) else value

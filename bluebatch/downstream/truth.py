@@ -166,7 +166,8 @@ def _of_split(truth: Truth, rows: Array, split: str) -> tuple[Array, list[str], 
     splits = truth.store.read("split")
     chosen = rows[splits[rows] == split]
     if not len(chosen):
-        return rows, truth.samples, []
+        note = [f"none of the results' samples is of the {split} split: all in common are compared"]
+        return rows, truth.samples, note
     expected = [truth.samples[row] for row in np.flatnonzero(splits == split)]
     n_left = len(rows) - len(chosen)
     note = [f"{n_left:,} samples outside the {split} split are left out"] if n_left else []
@@ -191,7 +192,8 @@ def _shared_types(
             f"results' ({', '.join(own)}). Rename the columns to the model's cell types."
         )
     if wanted:
-        return shared, []
+        left = [name for name in own if name in truth.cell_types and name not in wanted]
+        return shared, [f"not asked for with --cell-types: {', '.join(left)}"] if left else []
     notes = _unshared("cell type", own, truth.cell_types, results.path, truth.path)
     return shared, notes + _unshared("cell type", truth.cell_types, own, truth.path, results.path)
 

@@ -81,14 +81,18 @@ def write_results(
     error: float = 0.0,
     cell_types: list[str] | None = None,
     complete: bool = True,
+    **more: Array,
 ) -> pathlib.Path:
+    """Write true values with an error on top; ``more`` are optional arrays of a result."""
     rng = np.random.default_rng(3)
     coordinates = {
         "sample": known.samples,
         "cell_type": cell_types or CELL_TYPES,
         "gene": GENES,
     }
-    group = write.create(path, schema.PROFILE, coordinates, {}, leave_out=["skill"])
+    optional = [spec.name for spec in schema.PROFILE.arrays if spec.optional]
+    leave_out = [name for name in optional if name not in more]
+    group = write.create(path, schema.PROFILE, coordinates, {}, leave_out=leave_out)
     proportion = np.abs(known.proportion + error * rng.normal(size=known.proportion.shape) / 5)
     proportion /= proportion.sum(axis=1, keepdims=True)
     profile = known.profile + error * rng.normal(size=known.profile.shape)
@@ -98,6 +102,7 @@ def write_results(
         ("profile", profile),
         ("reconstruction_error", np.zeros(len(profile))),
         ("gene_coverage", np.ones(len(profile))),
+        *more.items(),
     ):
         write.write_whole(group, name, values)
     if complete:
