@@ -8,8 +8,17 @@ from typing import Any, NamedTuple
 
 import torch
 
-from bluebatch.engine import blocks, kinds, pipeline, precision, predict, task
-from bluebatch.run import partition, resources
+from bluebatch.engine import (
+    as_cohort,
+    blocks,
+    cohort_learning,
+    kinds,
+    pipeline,
+    precision,
+    predict,
+    task,
+)
+from bluebatch.run import memory, partition, resources
 from bluebatch.store import places, read, schema, write
 
 PROBE_ROWS = 128
@@ -27,7 +36,7 @@ class Settled(NamedTuple):
 
     Parameters
     ----------
-    predictor : predict.Predictor
+    predictor : as_cohort.Predictor
         Ready to be called.
     precision : str
         Of its weights.
@@ -35,7 +44,7 @@ class Settled(NamedTuple):
         What the user should know of the choice.
     """
 
-    predictor: predict.Predictor
+    predictor: as_cohort.Predictor
     precision: precision.Precision
     note: str = ""
 
@@ -63,9 +72,54 @@ class Applied:
         self.trained = kinds.load(model)
         self.store = read.open_store(cohort, *self.trained.reads)
         self.reader = self.trained.bind(self.store, settings)
+        self.shift: as_cohort.Shift | None = None
+        if self.learns:
+            as_cohort.check(self.trained, self.reader, self.store)
         result = self.reader.result()
         self.result = result._replace(spec=_with_dtype(result.spec, settings["profile_dtype"]))
         self.unit = f"{result.spec.row}s"
+
+    @property
+    def learns(self) -> bool:
+        """Tell whether something is learnt from the input before its rows are predicted.
+
+        Returns
+        -------
+        bool
+            As the settings say.
+        """
+        return bool(self.settings.get(as_cohort.SETTING))
+
+    def learn(self, predictor: as_cohort.Predictor, sizes: blocks.Sizes) -> as_cohort.Shift:
+        """Learn what the input as a whole differs in from the training data.
+
+        Parameters
+        ----------
+        predictor : as_cohort.Predictor
+            Loaded.
+        sizes : blocks.Sizes
+            How much is worked on at a time.
+
+        Returns
+        -------
+        as_cohort.Shift
+            To be adopted.
+        """
+        reader = as_cohort.check(self.trained, self.reader, self.store)
+        lanes = sizes.n_lanes
+        return cohort_learning.learn(self.trained, reader, self.store, predictor, lanes)
+
+    def adopt(self, shift: as_cohort.Shift) -> None:
+        """Predict with what was learnt, and write it into the result.
+
+        Parameters
+        ----------
+        shift : as_cohort.Shift
+            From `learn`, now or when the run began.
+        """
+        self.shift = shift
+        self.reader = self.trained.bind(self.store, {**self.settings, **shift.arrays})
+        self.result = shift.declare(self.result, self.trained.card.labels)
 
     @property
     def partition_rows(self) -> int:
@@ -111,9 +165,14 @@ class Applied:
             threads or resources.cores(),
             budget_bytes,
         )
-        return blocks.plan(self.trained, self.reader, self.result, means)
+        sizes = blocks.plan(self.trained, self.reader, self.result, means)
+        if self.learns and self.shift is None:
+            learning = cohort_learning.held_bytes(self.trained, means.micro_batch)
+            sizes = sizes._replace(items=(*sizes.items, memory.Item("learning", learning)))
+            memory.require(sizes.items, budget_bytes, "leave --as-cohort out")
+        return sizes
 
-    def load(self, dtype: torch.dtype, device: torch.device) -> predict.Predictor:
+    def load(self, dtype: torch.dtype, device: torch.device) -> as_cohort.Predictor:
         """Load the members' weights.
 
         Parameters
@@ -125,16 +184,18 @@ class Applied:
 
         Returns
         -------
-        predict.Predictor
+        as_cohort.Predictor
             Ready to be called.
         """
-        return predict.Predictor(
+        predictor = as_cohort.Predictor(
             kinds.load_networks(self.trained, self.model),
             dtype,
             device,
             self.settings["micro_batch"],
             self.settings["seed"],
         )
+        predictor.alignment = self.shift.alignment if self.shift else None
+        return predictor
 
     def settle(self, device: torch.device) -> Settled:
         """Load the model, and settle what is left open: the first rows and the device decide.
@@ -160,7 +221,7 @@ class Applied:
         note = "bf16 strays too far from fp32 on the first rows: everything runs in fp32"
         return Settled(exact, "fp32", note)
 
-    def _fit(self, dtype: torch.dtype, device: torch.device) -> predict.Predictor:
+    def _fit(self, dtype: torch.dtype, device: torch.device) -> as_cohort.Predictor:
         """Load the model with a micro-batch that fits the device."""
         predictor = self.load(dtype, device)
         if device.type == "cuda":

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 
 from bluebatch import errors
-from bluebatch.engine import applied, kinds, pipeline, precision
+from bluebatch.engine import applied, as_cohort, kinds, pipeline, precision
 from bluebatch.run import memory, partition
 from bluebatch.store import places, read
 
@@ -128,6 +128,8 @@ def take_up(job: partition.Job, means: Resources) -> Ready:
     device = pick_device(job.plan, means.device)
     cohort, model = (places.place(job.plan.sources[role]) for role in ("cohort", "model"))
     found = applied.Applied(cohort, model, settings)
+    if found.learns:
+        found.adopt(as_cohort.thaw(job))
     sizes = found.price(device, means.threads, memory.budget(means.max_memory))
     if kinds.digest(model) != job.plan.inputs["model"]:
         raise errors.ChangedInputError(

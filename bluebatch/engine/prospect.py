@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 
 from bluebatch import errors
-from bluebatch.engine import applied, filling, kinds, pipeline, precision
+from bluebatch.engine import applied, as_cohort, filling, kinds, pipeline, precision
 from bluebatch.run import memory, partition, preview, staged
 from bluebatch.store import digests, outputs, places
 
@@ -96,10 +96,11 @@ class Prospect:
         Returns
         -------
         tuple of str
-            How well model and input match, and how the precision was settled.
+            How well model and input match, what was learnt first, how the precision was settled.
         """
+        learnt = self.applied.shift.note if self.applied.shift else ""
         settled = self._settled.note if self._settled else ""
-        return tuple(note for note in (self.applied.result.note, settled) if note)
+        return tuple(note for note in (self.applied.result.note, learnt, settled) if note)
 
     def open(self, per_task: int | None = None) -> partition.Job:
         """Begin the run, or take it up.
@@ -185,7 +186,8 @@ class Prospect:
 
     def _sizes(self) -> dict[str, int]:
         row, result = self.applied.store.spec.row, self.applied.result
-        axes = dict.fromkeys(axis for array in result.spec.arrays for axis in array.dims)
+        written = [each for each in result.spec.arrays if each.name not in result.leave_out]
+        axes = dict.fromkeys(axis for array in written for axis in array.dims)
         sizes = {self.applied.unit: self.plan.n_rows}
         for axis in axes:
             name = f"{axis}s".replace("_", " ")
@@ -218,8 +220,14 @@ class Prospect:
             plan = partition.Plan.load(self.request.out)
         except errors.InputFileError:
             return None
-        if plan.inputs != inputs or plan.sources.get("asked") != dict(self.request.asked):
+        given = {role: of for role, of in plan.inputs.items() if role != as_cohort.ROLE}
+        if given != inputs or plan.sources.get("asked") != dict(self.request.asked):
             return None
+        if self.applied.learns:
+            try:
+                self.applied.adopt(as_cohort.thaw(partition.load_job(self.request.out)))
+            except errors.InputFileError:  # killed before all was written: it is begun anew
+                return None
         return plan
 
     def _new(self, inputs: dict[str, str]) -> partition.Plan:
@@ -228,6 +236,8 @@ class Prospect:
             settled = self.load()
             settings["precision"] = settled.precision
             settings["micro_batch"] = settled.predictor.micro_batch
+        if self.applied.learns:
+            inputs = {**inputs, as_cohort.ROLE: self._learn()}
         return partition.Plan(
             command="infer",
             settings=settings,
@@ -235,6 +245,18 @@ class Prospect:
             n_rows=self.applied.store.n_rows,
             partition_rows=self.applied.partition_rows,
         )
+
+    def _learn(self) -> str:
+        """Learn from the cohort what its rows are predicted with, and digest it."""
+        if self._is_absent:
+            cpu = torch.device("cpu")
+            precision.set_up(cpu, self.request.means.threads)
+            predictor = self.applied.load(torch.float32, cpu)
+        else:
+            predictor = self.load().predictor
+        shift = self.applied.learn(predictor, self.sizes)
+        self.applied.adopt(shift)
+        return shift.digest
 
 
 def _pick_device(request: Request) -> torch.device:

@@ -9,7 +9,7 @@ import torch
 
 from bluebatch import errors
 from bluebatch.engine import task, unmix_intervals
-from bluebatch.expression import closed_form, normalise
+from bluebatch.expression import closed_form, cohort_shift, normalise
 
 Float = npt.NDArray[np.float32]
 
@@ -31,7 +31,7 @@ class Profiles:
         ``calibration_variance`` for deviations, both (cell_type, gene).
     options : mapping of str to Any
         ``presence``: predicted proportion below which a profile is NaN; ``profile_sd``: whether
-        deviations are given.
+        deviations are given; ``profile_shift`` (cell_type, gene), added to what is predicted.
 
     Attributes
     ----------
@@ -50,6 +50,7 @@ class Profiles:
         self.presence = float(options.get("presence", PRESENCE))
         self._labels, self._arrays = labels, arrays
         self._deviation = _deviation(arrays) if options.get("profile_sd") else None
+        self._shift: Float | None = options.get("profile_shift")
         position = {name: at for at, name in enumerate(labels["input_gene"])}
         shared = [
             (position[name], at) for at, name in enumerate(labels["gene"]) if name in position
@@ -104,6 +105,8 @@ class Profiles:
         """
         absent = composition.proportion < self.presence
         anchors: Float = np.minimum(predicted, np.float32(normalise.LARGEST_LOG_CPM))
+        if self._shift is not None:
+            anchors = cohort_shift.shifted(predicted, self._shift)
         found = {"profile": anchors}
         if self._deviation is not None:
             found["profile_sd"] = np.broadcast_to(self._deviation, anchors.shape).copy()

@@ -252,6 +252,20 @@ PROFILE = StoreSpec(
             "log2(1 + CPM)",
             "root mean squared error of the model's profiles on held-out samples",
         ),
+        _whole(
+            "alignment",
+            ("input_gene",),
+            "float32",
+            "log2(2 + CPM)",
+            "what the cohort's samples show above the training data's; taken off before predicting",
+        ),
+        _whole(
+            "profile_shift",
+            ("cell_type", "gene"),
+            "float32",
+            "log2(1 + CPM)",
+            "what the cohort's profiles show above the training data's; added to the expected ones",
+        ),
     ),
 )
 
