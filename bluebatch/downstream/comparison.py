@@ -119,28 +119,6 @@ def _scored(
                 yield subset, name, index, predicted[rows], true[rows]
 
 
-def non_negative(simple: yardsticks.Yardsticks, bulk: yardsticks.Bulk) -> Array:
-    """Estimate RNA fractions of all samples by non-negative least squares.
-
-    Parameters
-    ----------
-    simple : yardsticks.Yardsticks
-        Baselines of the model.
-    bulk : yardsticks.Bulk
-        Expression of the samples.
-
-    Returns
-    -------
-    np.ndarray, shape (sample, cell_type)
-        Fractions of RNA.
-    """
-    parts = []
-    for block in _blocks(len(bulk.rows)):
-        _, log_cpm = bulk.read(block)
-        parts.append(simple.fitted.non_negative(normalise.unlog_transform(log_cpm)))
-    return np.concatenate(parts)
-
-
 class _Reader:
     """Blocks of samples: true profiles and each predictor's, on the genes in common."""
 
@@ -221,23 +199,24 @@ class _Reader:
     ) -> dict[str, Guess]:
         rows, order = self.matched.result_rows[block], self._model_order
         proportion = self._proportion[rows][:, order]
-        curve = simple.fitted.curve
-        cells = curve.n_cells(proportion)
+        known = yardsticks.known_fractions(self.store, self.matched.truth_rows[block], simple)
         columns, types = self._model_columns, self._model_types
         guesses: dict[str, Guess] = {
-            "p-curve": lambda index: curve.predict(cells[:, types[index]], types[index])[:, columns]
+            "p-curve": _curve(simple, proportion, types, columns),
+            "p-curve, known p": _curve(simple, known.proportion, types, columns),
         }
         if bulk is None:
             return guesses
         inputs, log_cpm = bulk.read(block)
         rna_fraction = self._rna_fraction[rows][:, order]
         seen = yardsticks.Rows(proportion, rna_fraction, inputs, log_cpm)
-        shared = functools.cache(lambda: simple.closed_form(seen))
+        true = yardsticks.Rows(known.proportion, known.rna_fraction, inputs, log_cpm)
         ridge = simple.fitted.ridge
         return guesses | {
             "ridge": lambda index: ridge.predict(inputs, types[index])[:, columns],
             "bulk": lambda index: log_cpm[:, columns],
-            "closed form": lambda index: shared()[:, types[index]][:, columns],
+            "closed form": _closed_form(simple, seen, types, columns),
+            "closed form, known p": _closed_form(simple, true, types, columns),
         }
 
     def _predicted(self, block: slice, index: int) -> Array:
@@ -269,6 +248,21 @@ class _Reader:
         if self.pair.simple is None:
             notes.append("skill is against the mean profile of the truth itself: no model given")
         return notes
+
+
+def _curve(
+    simple: yardsticks.Yardsticks, proportion: Array, types: list[int], columns: Array
+) -> Guess:
+    curve = simple.fitted.curve
+    cells = curve.n_cells(proportion)
+    return lambda index: curve.predict(cells[:, types[index]], types[index])[:, columns]
+
+
+def _closed_form(
+    simple: yardsticks.Yardsticks, rows: yardsticks.Rows, types: list[int], columns: Array
+) -> Guess:
+    shared = functools.cache(lambda: simple.closed_form(rows))
+    return lambda index: shared()[:, types[index]][:, columns]
 
 
 def _order(results: read.Store, cell_types: list[str]) -> Array:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bluebatch.downstream import comparison, truth, yardsticks
+from bluebatch.downstream import truth, yardsticks
 from bluebatch.expression import metrics, mixture
 from bluebatch.store import read
 
@@ -53,7 +53,7 @@ def compare(
         fractions["constant"] = np.tile(constant, (len(predicted), 1))
         if bulk is not None:
             factor = yardsticks.factors(results.attributes, simple.cell_types)
-            for name, rna in comparison.non_negative(simple, bulk).items():
+            for name, rna in yardsticks.non_negative(simple, bulk).items():
                 fractions[name] = mixture.proportion_from_rna(rna, factor)[:, columns]
     return fractions
 

@@ -2,14 +2,14 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from bluebatch import errors
-from bluebatch.expression import baselines, closed_form, normalise
-from bluebatch.store import genes, model_folder, places, read
+from bluebatch.expression import baselines, closed_form, least_squares, normalise
+from bluebatch.store import genes, model_folder, places, read, schema
 
 Array = npt.NDArray[Any]
 CLOSED_FORM_ROWS = 64
@@ -91,7 +91,7 @@ class Rows:
     Parameters
     ----------
     proportion, rna_fraction : np.ndarray, shape (sample, cell_type)
-        As the model predicted them.
+        As the model predicted them, or as they are known.
     inputs : np.ndarray, shape (sample, input_gene)
         Standard input.
     log_cpm : np.ndarray, shape (sample, gene)
@@ -197,6 +197,76 @@ def open_yardsticks(folder: str | places.Place) -> Yardsticks:
             f"{folder}: holds no array baseline_{error.args[0]}, needed: the baselines that train "
             "fits. Train the model again, or evaluate without --model."
         ) from error
+
+
+def non_negative(simple: Yardsticks, bulk: Bulk) -> dict[str, Array]:
+    """Estimate RNA fractions of all samples by non-negative least squares.
+
+    Parameters
+    ----------
+    simple : Yardsticks
+        Baselines of the model.
+    bulk : Bulk
+        Expression of the samples.
+
+    Returns
+    -------
+    dict of str to np.ndarray, shape (sample, cell_type)
+        Fractions of RNA: ``NNLS`` and, where the model holds the variances of its genes,
+        ``weighted NNLS``.
+    """
+    weights: dict[str, Array | None] = {"NNLS": None}
+    if simple.fitted.variance_cpm is not None:
+        weights["weighted NNLS"] = least_squares.weigh_genes(simple.fitted.variance_cpm)
+    parts: dict[str, list[Array]] = {name: [] for name in weights}
+    for start in range(0, len(bulk.rows), schema.ROWS_PER_CHUNK):
+        block = slice(start, start + schema.ROWS_PER_CHUNK)
+        cpm = normalise.unlog_transform(bulk.read(block)[1])
+        for name, own in weights.items():
+            solved = least_squares.solve_fractions(cpm, simple.fitted.mean_cpm, own)
+            parts[name].append(solved)
+    return {name: np.concatenate(blocks) for name, blocks in parts.items()}
+
+
+class Fractions(NamedTuple):
+    """What samples are made of.
+
+    Parameters
+    ----------
+    proportion, rna_fraction : np.ndarray, shape (sample, cell_type)
+        Of cells and of RNA.
+    """
+
+    proportion: Array
+    rna_fraction: Array
+
+
+def known_fractions(truth: read.Store, rows: Array, simple: Yardsticks) -> Fractions:
+    """Read the true fractions in the model's order of cell types.
+
+    Parameters
+    ----------
+    truth : read.Store
+        Pseudobulk store.
+    rows : np.ndarray of int, shape (sample,)
+        Its rows.
+    simple : Yardsticks
+        Baselines of the model.
+
+    Returns
+    -------
+    Fractions
+        0 for a type that the truth lacks; fractions of RNA sum to 1 over the model's types, as a
+        model's own do.
+    """
+    own = truth.labels["cell_type"]
+    at = np.array([own.index(name) if name in own else -1 for name in simple.cell_types])
+    proportion, rna_fraction = (
+        np.where(at >= 0, truth.read(name, rows).astype(np.float64)[:, at], 0)
+        for name in ("proportion", "rna_fraction")
+    )
+    total = rna_fraction.sum(axis=1, keepdims=True)
+    return Fractions(proportion, rna_fraction / np.where(total > 0, total, 1))
 
 
 def factors(attributes: dict[str, Any], cell_types: Sequence[str]) -> Array:

@@ -25,7 +25,6 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 import pydantic
-import scipy.optimize
 
 from bluebatch.expression import anchors, closed_form, moments
 
@@ -110,6 +109,8 @@ class Baselines:
         The log profile and its variance as functions of the proportion alone.
     remainder : anchors.Anchor
         Ridge on the residual of the curve.
+    variance_cpm : np.ndarray, shape (cell_type, gene), or None
+        Variance of the training profiles weighted by cells, CPM squared; older models hold none.
     """
 
     composition: Array
@@ -118,6 +119,7 @@ class Baselines:
     ridge: anchors.Anchor
     curve: closed_form.Curve
     remainder: anchors.Anchor
+    variance_cpm: Array | None = None
 
     def anchor(self, kind: str) -> anchors.Anchor | None:
         """Take what a network starts from.
@@ -152,6 +154,8 @@ class Baselines:
         for name, anchor in (("ridge", self.ridge), ("remainder", self.remainder)):
             plain |= {f"{name}_mean": anchor.mean, f"{name}_coefficient": anchor.coefficient}
         plain |= {f"curve_{name}": array for name, array in self.curve._asdict().items()}
+        if self.variance_cpm is not None:
+            plain["variance_cpm"] = self.variance_cpm
         return {PREFIX + name: np.asarray(array, np.float32) for name, array in plain.items()}
 
     @classmethod
@@ -189,30 +193,8 @@ class Baselines:
             ridge=ridge,
             curve=curve,
             remainder=remainder,
+            variance_cpm=found.get("variance_cpm"),
         )
-
-    def non_negative(self, cpm: Array) -> Array:
-        """Estimate RNA fractions by non-negative least squares on the mean profiles.
-
-        Parameters
-        ----------
-        cpm : np.ndarray, shape (sample, gene)
-            Bulk CPM, linear, over the output genes; NaN where a gene is not measured.
-
-        Returns
-        -------
-        np.ndarray, shape (sample, cell_type)
-            Rows sum to 1; NaN where nothing could be assigned.
-        """
-        fractions = np.full((len(cpm), len(self.mean_cpm)), np.nan)
-        for row, sample in enumerate(cpm):
-            measured = np.isfinite(sample)
-            weights, _ = scipy.optimize.nnls(
-                self.mean_cpm[:, measured].T.astype(np.float64), sample[measured].astype(np.float64)
-            )
-            if weights.sum() > 0:
-                fractions[row] = weights / weights.sum()
-        return fractions
 
 
 _PLAIN = ("composition", "mean", "mean_cpm")
@@ -268,6 +250,7 @@ def fit(
         ridge=ridge,
         curve=closed_form.Curve(curve, variance, np.array([float(cells)]), seen),
         remainder=remainder,
+        variance_cpm=learnt.variance_cpm(),
     )
 
 

@@ -30,8 +30,8 @@ class Moments:
         Products of terms.
     cross : np.ndarray, shape (cell_type, term, gene)
         Products of terms and log profiles.
-    linear : np.ndarray, shape (cell_type, gene)
-        CPM weighted by proportion.
+    linear, squared : np.ndarray, shape (cell_type, gene)
+        CPM and its square, weighted by proportion.
     n_rows : np.ndarray, shape (cell_type,)
         Rows in which the type is present.
     seen : np.ndarray, shape (cell_type, 2)
@@ -45,6 +45,7 @@ class Moments:
     gram: Array
     cross: Array
     linear: Array
+    squared: Array
     n_rows: Array
     seen: Array
     weight: Array
@@ -71,6 +72,17 @@ class Moments:
         """
         weight = np.where(self.weight > 0, self.weight, 1)
         return np.asarray(self.linear / weight[:, np.newaxis])
+
+    def variance_cpm(self) -> Array:
+        """Measure the variance of the linear profiles across rows, weighted by cells.
+
+        Returns
+        -------
+        np.ndarray, shape (cell_type, gene)
+            Square of CPM; zeros for a type that was never present.
+        """
+        weight = np.where(self.weight > 0, self.weight, 1)[:, np.newaxis]
+        return np.asarray(np.maximum(self.squared / weight - (self.linear / weight) ** 2, 0))
 
     def curve(self) -> Array:
         """Solve for the expected log profile as a curve in the number of cells.
@@ -230,6 +242,7 @@ def _zeros(n_types: int, n_terms: int, n_genes: int) -> Moments:
         gram=np.zeros((n_types, n_terms, n_terms)),
         cross=np.zeros((n_types, n_terms, n_genes)),
         linear=np.zeros((n_types, n_genes)),
+        squared=np.zeros((n_types, n_genes)),
         n_rows=np.zeros(n_types),
         seen=np.tile([np.inf, 1.0], (n_types, 1)),
         weight=np.zeros(n_types),
@@ -250,6 +263,8 @@ def _add(
     terms = np.concatenate([closed_form.level_terms(n_cells), components[here]], axis=1)
     sums.gram[cell_type] += terms.T @ terms
     sums.cross[cell_type] += terms.T @ profile
-    sums.linear[cell_type] += proportion @ normalise.unlog_transform(profile)
+    cpm = normalise.unlog_transform(profile)
+    sums.linear[cell_type] += proportion @ cpm
+    sums.squared[cell_type] += proportion @ np.square(cpm, out=cpm)
     sums.n_rows[cell_type] += here.sum()
     sums.weight[cell_type] += proportion.sum()

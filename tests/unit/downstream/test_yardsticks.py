@@ -78,3 +78,19 @@ def test_closed_form__rows_do_not_depend_on_each_other(folder: pathlib.Path) -> 
     many = simple.closed_form(yardsticks.Rows(*repeated))
     few = simple.closed_form(yardsticks.Rows(proportion, proportion, inputs, log_cpm))
     np.testing.assert_allclose(many, np.tile(few, (4, 1, 1)), rtol=1e-5)
+
+
+def test_known_fractions__are_the_truths_in_the_models_order(folder: pathlib.Path) -> None:
+    simple = yardsticks.open_yardsticks(folder / "model")
+    types = ["NK", "absent", "B"]
+    labels = {**simple.card.labels, "cell_type": types}
+    other = yardsticks.Yardsticks(simple.fitted, simple.card.model_copy(update={"labels": labels}))
+    store = read.open_store(folder / "cohort.zarr")
+    rows = np.array([5, 2])
+    known = yardsticks.known_fractions(store, rows, other)
+    true = store.read("proportion")[rows]
+    np.testing.assert_allclose(known.proportion[:, [0, 2]], true[:, [2, 0]])
+    np.testing.assert_array_equal(known.proportion[:, 1], 0)
+    # B and NK are all there is of the RNA that the model knows.
+    share = true[:, [2, 0]] / true[:, [2, 0]].sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(known.rna_fraction[:, [0, 2]], share, rtol=1e-6)

@@ -67,6 +67,11 @@ def test_fit__means_are_taken_where_the_type_is_present(
     linear = np.nan_to_num(2**profile - 1)
     weighted = np.einsum("nt,ntg->tg", proportion, linear) / proportion.sum(axis=0)[:, None]
     np.testing.assert_allclose(fitted.mean_cpm, weighted, rtol=1e-4)
+    assert fitted.variance_cpm is not None
+    for index in range(N_TYPES):
+        own = proportion[:, index].astype(float)
+        expected = np.cov(linear[:, index].astype(float).T, aweights=own, ddof=0).diagonal()
+        np.testing.assert_allclose(fitted.variance_cpm[index], expected, rtol=1e-4)
 
 
 def test_fit__ridge_without_penalty_equals_least_squares(blocks: list[Block]) -> None:
@@ -164,18 +169,6 @@ def test_baselines__survive_the_round_trip_through_arrays(
         again.remainder.predict(inputs), fitted.remainder.predict(inputs), atol=1e-4
     )
     assert again.curve.cells.item() == 500
-
-
-def test_non_negative__recovers_a_mixture_of_mean_profiles(fitted: baselines.Baselines) -> None:
-    fractions = np.array([[0.2, 0.3, 0.5], [0, 0.25, 0.75]])
-    mixed = fractions @ fitted.mean_cpm
-    np.testing.assert_allclose(fitted.non_negative(mixed), fractions, atol=1e-6)
-    mixed[:, 0] = np.nan
-    np.testing.assert_allclose(fitted.non_negative(mixed), fractions, atol=1e-6)
-
-
-def test_non_negative__an_empty_sample_has_no_fractions(fitted: baselines.Baselines) -> None:
-    assert np.isnan(fitted.non_negative(np.zeros((1, 5)))).all()
 
 
 def test_anchor_settings__refuse_a_penalty_of_zero() -> None:

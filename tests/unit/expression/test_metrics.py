@@ -130,3 +130,14 @@ def test_profile_scores__no_samples_give_nan() -> None:
     summary = profile_scores.ProfileScores(np.zeros(2)).summary()
     assert np.isnan(summary["skill"])
     assert summary["n_samples"] == 0
+
+
+def test_score_fractions__a_constant_is_scored_flattened_though_no_type_agrees() -> None:
+    # By hand: means .5 and .5, products .08, squares .16 and .2 -> 2 x .08 / .36.
+    truth = np.array([[0.2, 0.8], [0.6, 0.4]])
+    per_type, mean, flattened = metrics.score_fractions(np.tile([0.3, 0.7], (2, 1)), truth)
+    np.testing.assert_array_equal(per_type["ccc"], 0)
+    assert mean["ccc"] == 0
+    assert flattened["ccc"] == pytest.approx(4 / 9)
+    # Of equal parts the prediction is flat throughout, and agrees with nothing.
+    assert metrics.score_fractions(np.full((2, 2), 0.5), truth)[2]["ccc"] == 0
