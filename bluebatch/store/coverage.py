@@ -185,7 +185,7 @@ def lost_to_dates(missing: Sequence[str], attributes: Mapping[str, Any]) -> str:
     return (
         f"{len(lost):,} missing genes ({', '.join(lost[: genes.FIRST])}) are of those that "
         f"spreadsheets turn into dates, and ingest dropped {n_dates:,} dates: mend them with "
-        f"{genes.MEND_ADVICE}"
+        f"{genes.MEND_ADVICE}, or with --gene-map where two genes give one date (1-Mar)"
     )
 
 

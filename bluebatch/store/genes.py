@@ -23,7 +23,7 @@ MEND_ADVICE = "`bluebatch ingest --mend-names --model MODEL`"
 _REASONS: dict[mending.Kind, str] = {
     "date": "are dates of a spreadsheet there",
     "suffix": "carry an Entrez id there (TP53|7157)",
-    "renamed": "have their name before or after HGNC's renaming of 2020 there",
+    "renamed": "have their name from before or after a renaming by HGNC there",
     "separator": "differ in hyphens, dots or underscores",
     "case": "differ in case alone (mouse? then its genes are not these, but their like)",
 }

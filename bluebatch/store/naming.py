@@ -13,7 +13,7 @@ _COUNTER = re.compile(
     re.IGNORECASE,
 )
 # As R's make.unique and anndata's var_names_make_unique name the second of two.
-_COPY = re.compile(r"(.+)[.-]\d{1,2}")
+_COPY = re.compile(r"(.+)([.-])\d{1,2}")
 
 _Lines = list[gene_report.Line]
 
@@ -144,5 +144,6 @@ def _tell_oddities(final: list[str], lines: _Lines) -> None:
         copy = _COPY.fullmatch(name)
         if genes.is_number(name):
             lines.append(gene_report.Line("number", "kept", name, name))
-        elif copy is not None and copy[1] in there:
+        # Numbers begin with 1: IGHV1-69-2 is no copy of IGHV1-69.
+        elif copy is not None and {copy[1], f"{copy[1]}{copy[2]}1"} <= there:
             lines.append(gene_report.Line("copy", "kept", name, name, copy[1]))

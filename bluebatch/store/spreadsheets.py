@@ -55,7 +55,8 @@ def is_mangled(name: str) -> bool:
     Returns
     -------
     bool
-        ``1-Sep``, ``Sep-01``, ``2001-09-01 00:00:00``, ``9/1/2001`` and ``2.31E+19`` are.
+        ``1-Sep``, ``Sep-01``, ``2001-09-01 00:00:00``, ``9/1/2001``, ``2.31E+19`` are, and
+        ``X1.Sep``, as R reads the first.
 
     Examples
     --------
@@ -92,6 +93,9 @@ def readings(name: str) -> list[str]:
 
 def _read(name: str) -> _Readings:
     """List the months and numbers that a name can mean."""
+    if name[:1] == "X":
+        # R's make.names: 1-Sep is X1.Sep.
+        return _read_numbers(name[1:])
     if name[:1].isdigit():
         return _read_numbers(name)
     found = _MONTH_YEAR.fullmatch(name) if name[:3].lower() in _STARTS else None

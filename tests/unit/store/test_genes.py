@@ -50,7 +50,7 @@ def test_match__mangled_names_are_hinted_at() -> None:
     assert "2 of the missing differ in hyphens, dots or underscores" in underscores
     assert mend in underscores
     assert "carry an Entrez id" in hint(["TP53", "B2M"], ["TP53|7157", "B2M|567"])
-    assert "renaming of 2020" in hint(["SEPTIN1", "MARCHF3"], ["SEPT1", "MARCH3"])
+    assert "renaming by HGNC" in hint(["SEPTIN1", "MARCHF3"], ["SEPT1", "MARCH3"])
     assert "dates of a spreadsheet" in hint(["SEPT1"], ["1-Sep"])
     assert "by numbers, probes or transcripts" in hint(["TP53"], ["7157", "567"])
     assert hint(["TP53", "B2M"], ["X", "Y"]) == ""

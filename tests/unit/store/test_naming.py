@@ -1,4 +1,3 @@
-import numpy as np
 import pytest
 
 from bluebatch.store import gene_map, genes, naming
@@ -132,29 +131,8 @@ def test_resolve__a_map_without_effect_warns() -> None:
     assert "warning" in naming.resolve(["ACTB"], gene_map.GeneMap({"XXX": "YYY"})).notes[0]
 
 
-def test_resolve__every_change_is_a_line() -> None:
-    # Whatever is not in the source under its own name must be told of.
-    rng = np.random.default_rng(0)
-    pool = [
-        "ACTB",
-        "Actb",
-        "HLA_A",
-        "1-Sep",
-        "1-Mar",
-        "ENSG00000000001.3",
-        "",
-        "X|12",
-        "MARCH1",
-        "9",
-    ]
-    wanted = ["ACTB", "HLA-A", "SEPTIN1", "MARCHF1", "X"]
-    for mend in (False, True):
-        for _ in range(50):
-            names = [pool[at] for at in rng.integers(0, len(pool), 6)]
-            found = naming.resolve(names, wanted=wanted, mend=mend)
-            told = {line.name for line in found.lines}
-            taken = [found.genes[at] if at >= 0 else "" for at in found.index]
-            assert all(old == new or old in told for old, new in zip(names, taken, strict=True))
-            repeated = len([name for name in taken if name]) - len(found.genes)
-            summed = [line for line in found.lines if line.kind == "duplicate"]
-            assert len(summed) == repeated
+def test_resolve__copies_are_numbered_from_1() -> None:
+    names = ["IGHV1-69", "IGHV1-69-2", "MATR3", "MATR3.1", "MATR3.2", "RP11-34P13.7"]
+    assert findings(naming.resolve(names)) == {
+        ("copy", "kept"): (2, ["MATR3.1, perhaps MATR3", "MATR3.2, perhaps MATR3"])
+    }

@@ -36,6 +36,8 @@ READ = {
     "9/1/2020": ["SEPT1"],
     "01.09.2020": ["SEPT1"],
     "1. Sep": ["SEPT1"],
+    "X1.Sep": ["SEPT1"],
+    "X2005.09.01": ["SEPT1", "SEPT5"],
     "3. Mrz": ["MARCH3"],
     "1. Dez": ["DEC1"],
     "4-mars": ["MARCH4"],
@@ -59,7 +61,20 @@ NAMES = (
     *("SEPT1", "SEPTIN1", "MARCH1", "MARCHF1", "MARC1", "DEC1", "DELEC1", "OCT4", "NOV", "FEB1"),
     *("APR-1", "OCT-1", "MARCH-1", "MAR-2", "SEP-15", "HLA-A", "NKX2-1", "RP11-34P13.7", "7SK"),
     *("5S_rRNA", "ENSG00000141510.18", "7157", "1E", "2310009E13Rik", "MIR-21", "H1-2", "1-8D"),
-    *("13-45-99", "32-Sep", "2001-13-40", "", "-", "Set-1x", "TRA-AGC1-1", "JUN", "JUND", "MAY1"),
+    *(
+        "13-45-99",
+        "32-Sep",
+        "2001-13-40",
+        "",
+        "-",
+        "Set-1x",
+        "TRA-AGC1-1",
+        "JUN",
+        "JUND",
+        "MAY1",
+        "X1",
+        "XIST",
+    ),
 )
 
 
