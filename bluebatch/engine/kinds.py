@@ -3,8 +3,6 @@
 A new kind is one line in `KINDS`.
 """
 
-import hashlib
-
 import safetensors
 import safetensors.torch
 import torch
@@ -12,7 +10,7 @@ import torch
 from bluebatch import errors
 from bluebatch.engine import task, unmix
 from bluebatch.models import contract
-from bluebatch.store import files, model_folder, places
+from bluebatch.store import model_folder, places
 
 KINDS: dict[str, type[task.Task]] = {"unmix": unmix.Task}
 
@@ -148,11 +146,7 @@ def digest(folder: str | places.Place) -> str:
     str
         Hexadecimal SHA-256 over the names and contents of its files.
     """
-    folder = places.place(folder)
-    total = hashlib.sha256()
-    for file in sorted([folder / model_folder.CARD_FILE, *folder.glob("*.safetensors")]):
-        total.update(f"{file.name} {files.file_digest(file)}\n".encode())
-    return total.hexdigest()
+    return model_folder.digest(folder)
 
 
 def _loaded(trained: task.Task, member: int, weights: contract.Batch) -> contract.Model:

@@ -11,7 +11,6 @@ from bluebatch.engine import task
 from bluebatch.expression import conformal, mixture
 
 Array = npt.NDArray[Any]
-SCORES = "calibration_score"
 PSEUDOBULKS = "held-out pseudobulks"
 
 
@@ -148,7 +147,7 @@ def find(arrays: Mapping[str, Array], level: float, types: list[str]) -> Interva
     errors.ConfigError
         If it was calibrated on too few samples for another level.
     """
-    scores = arrays.get(SCORES, np.full((len(types), 0), np.nan))
+    scores = arrays.get(conformal.SCORES, np.full((len(types), 0), np.nan))
     calibration = conformal.Calibration(scores)
     known = {name: n for name, n in zip(types, calibration.n_samples, strict=True) if n}
     scarce, least = min(known, key=lambda name: known[name], default=""), conformal.needed(level)

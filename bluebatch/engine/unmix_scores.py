@@ -164,7 +164,7 @@ class _Sums:
         scores = np.concatenate([score for *_, score in self._fractions])
         factors = np.stack([each.factors() for each in self._deviations])
         return {
-            unmix_intervals.SCORES: conformal.calibrate(scores).scores,
+            conformal.SCORES: conformal.calibrate(scores).scores,
             unmix_profiles.FACTORS: factors.astype(np.float32),
         }
 

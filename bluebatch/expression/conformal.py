@@ -16,6 +16,8 @@ from bluebatch.expression import metrics
 
 Array = npt.NDArray[Any]
 
+# Of a model's arrays.
+SCORES = "calibration_score"
 LEVEL = 0.9
 # Beyond what the members say of themselves: errors grow as a drawn fraction's deviation does,
 # and no type is known better than this.

@@ -1,5 +1,6 @@
 """The model folder: card, arrays and weights, as train leaves it for every later stage."""
 
+import hashlib
 import json
 from typing import Any
 
@@ -10,7 +11,7 @@ import safetensors
 import safetensors.numpy
 
 from bluebatch import errors
-from bluebatch.store import outputs, places
+from bluebatch.store import files, outputs, places
 
 FORMAT_VERSION = 1
 CARD_FILE = "model.json"
@@ -160,3 +161,23 @@ def read_arrays(folder: str | places.Place) -> dict[str, npt.NDArray[Any]]:
         raise errors.ForeignStoreError(
             f"{file}: cannot be read ({error}). Copy or train the model again."
         ) from error
+
+
+def digest(folder: str | places.Place) -> str:
+    """Digest a model: its card, arrays and weights.
+
+    Parameters
+    ----------
+    folder : str, pathlib.Path or upath.UPath
+        Model folder.
+
+    Returns
+    -------
+    str
+        Hexadecimal SHA-256 over the names and contents of its files.
+    """
+    folder = places.place(folder)
+    total = hashlib.sha256()
+    for file in sorted([folder / CARD_FILE, *folder.glob("*.safetensors")]):
+        total.update(f"{file.name} {files.file_digest(file)}\n".encode())
+    return total.hexdigest()

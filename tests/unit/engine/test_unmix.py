@@ -364,3 +364,130 @@ def test_learn__the_constant_is_the_references_own_composition(path: pathlib.Pat
     references = [{"n_cells": {"B": 30, "Mono": 10}}, {"n_cells": {"B": 20, "CD4T": 40}}]
     composition = unmix_facts.composition(references, store.labels["cell_type"])
     np.testing.assert_allclose(composition, [0.5, 0.4, 0.1])
+
+
+def noisily(learner: unmix.Task, store: read.Store, deviation: float) -> task.Predict:
+    """Predict the truth with planted errors, other in each sample."""
+    exact, rng = exactly(learner, store), np.random.default_rng(6)
+
+    def predict(arrays: task.Arrays) -> task.Arrays:
+        found = exact(arrays)
+        fraction = found["fraction"] * np.exp(rng.normal(0, deviation, found["fraction"].shape))
+        fraction /= fraction.sum(axis=1, keepdims=True)
+        profile = found["profile"] + rng.normal(0, 0.5, found["profile"].shape)
+        return {"fraction": fraction.astype(np.float32), "profile": profile.astype(np.float32)}
+
+    return predict
+
+
+def test_judge__the_spread_is_that_of_the_errors(path: pathlib.Path, learner: unmix.Task) -> None:
+    store = read.open_store(path)
+    judged = learner.judge(store, exactly(learner, store))
+    np.testing.assert_allclose(judged.arrays["spread"], 0, atol=1e-5)
+    truth = learner.examples(store, slice(0, store.n_rows))["profile"].astype(np.float64)
+    kept = (store.read("split") == "test")[:, None] & (store.read("n_cells") >= 25)
+    mean = baselines.Baselines.from_arrays(learner.arrays).mean
+
+    def predict_mean(arrays: task.Arrays) -> task.Arrays:
+        n = len(arrays["log_cpm"])
+        return {
+            "fraction": np.full((n, 3), 1 / 3, np.float32),
+            "profile": np.repeat(mean[None], n, 0).astype(np.float32),
+        }
+
+    spread = learner.judge(store, predict_mean).arrays["spread"]
+    for index in range(3):
+        errors_of_type = truth[kept[:, index], index] - mean[index]
+        expected = np.sqrt((errors_of_type**2).mean(axis=0))
+        np.testing.assert_allclose(spread[index], expected, rtol=1e-4)
+
+
+def test_judge__validation_calibrates_and_test_proves(
+    path: pathlib.Path, learner: unmix.Task
+) -> None:
+    store = read.open_store(path)
+    judged = learner.judge(store, noisily(learner, store, 0.3))
+    assert judged.card.facts["calibration"] == {"on": "held-out pseudobulks", "n_samples": 30}
+    scores = judged.arrays["calibration_score"]
+    assert scores.shape == (3, 30)
+    assert (np.diff(scores, axis=1) >= 0).all()
+    tested, of_validation = (judged.card.scores[name] for name in ("test", "validation"))
+    assert "coverage" not in of_validation["by_type"]["B"]
+    coverage = [tested["by_type"][name]["coverage"] for name in TYPES]
+    # 28 of 31 are expected; 30 samples of three types by 30 others: an error of some .06.
+    assert tested["mean"]["coverage at level 0.9, mean of types"] == pytest.approx(
+        np.mean(coverage), abs=1e-4
+    )
+    assert 0.75 <= np.mean(coverage) <= 1
+    # Planted errors of .5 that no anchor explains are what the deviations foresee.
+    np.testing.assert_allclose(np.sqrt(judged.arrays["calibration_variance"]), 0.5, rtol=0.15)
+    within = [tested["by_type"][name]["profile_coverage"] for name in TYPES]
+    np.testing.assert_allclose(within, 0.9, atol=0.05)
+
+
+def test_judge__with_few_validation_samples_there_are_no_intervals(tmp_path: pathlib.Path) -> None:
+    # 8 of 200 samples: one less than .9 takes.
+    few = pseudobulks.write_store(tmp_path / "few.zarr", n_samples=200, splits=(0.9, 0.94))
+    store, learner = read.open_store(few), pseudobulks.learn(few)
+    judged = learner.judge(store, noisily(learner, store, 0.3))
+    assert judged.card.facts["calibration"]["n_samples"] == 8
+    result = judged.bind(store, {}).result()
+    assert {"proportion_low", "proportion_high", "profile_sd"} <= set(result.leave_out)
+    assert "spread" not in result.leave_out
+    assert "no intervals: calibrated on 8 held-out pseudobulks, needed: 9" in result.note
+    assert "level" not in result.attributes
+    with pytest.raises(errors.ConfigError, match="takes at least 19"):
+        judged.bind(store, {"level": 0.95})
+    half = judged.bind(store, {"level": 0.5}).result()
+    assert half.attributes["level"] == 0.5
+    assert "proportion_low" not in half.leave_out
+
+
+def test_judge__without_validation_samples_nothing_is_calibrated(tmp_path: pathlib.Path) -> None:
+    none = pseudobulks.write_store(tmp_path / "none.zarr", n_samples=100, splits=(0.8, 0.8))
+    store, learner = read.open_store(none), pseudobulks.learn(none)
+    judged = learner.judge(store, noisily(learner, store, 0.3))
+    assert np.isfinite(judged.arrays["spread"]).all()
+    assert "calibration_score" not in judged.arrays
+    assert "no intervals" in judged.bind(store, {}).result().note
+    with pytest.raises(errors.ConfigError, match="profile_sd: the model knows no deviations"):
+        judged.bind(store, {"profile_sd": True})
+
+
+def test_finish__intervals_hold_the_truth_in_cells(path: pathlib.Path, learner: unmix.Task) -> None:
+    store, rows = read.open_store(path), slice(240, 300)
+    judged = learner.judge(store, noisily(learner, store, 0.3))
+    reader = judged.bind(store, {"level": 0.8, "presence": 0})
+    assert reader.result().attributes["level"] == 0.8
+    assert reader.result().attributes["calibrated_on"] == "30 held-out pseudobulks"
+    inputs = reader.inputs(rows)
+    found = reader.finish(noisily(judged, store, 0.3)(inputs), inputs)
+    truth = store.read("proportion", rows)
+    within = (found["proportion_low"] <= truth) & (truth <= found["proportion_high"])
+    # 25 of 31 in the long run.
+    assert 0.65 <= within.mean() <= 0.95
+    assert (found["proportion_low"] <= found["proportion"]).all()
+    assert (found["proportion"] <= found["proportion_high"]).all()
+
+
+def test_finish__deviations_are_nan_where_profiles_are(
+    path: pathlib.Path, learner: unmix.Task, tmp_path: pathlib.Path
+) -> None:
+    store = read.open_store(path)
+    judged = learner.judge(store, noisily(learner, store, 0.3))
+    counts = np.ones((2, 40))
+    counts[1] = 0
+    cohort = write_cohort(tmp_path / "c.zarr", counts, [f"G{index}" for index in range(40)])
+    reader = judged.bind(cohort, {"profile_sd": True})
+    assert "profile_sd" not in reader.result().leave_out
+    given = {
+        "fraction": np.array([[0.5, 0.499, 0.001]] * 2),
+        "profile": np.ones((2, 3, 30), np.float32),
+    }
+    found = reader.finish(given, reader.inputs(slice(0, 2)))
+    np.testing.assert_array_equal(np.isnan(found["profile"]), np.isnan(found["profile_sd"]))
+    assert np.isfinite(found["profile_sd"][0, :2]).all()
+    for name in ("proportion_low", "proportion_high", "profile_sd"):
+        assert np.isnan(found[name][1]).all(), name
+    plain = judged.bind(cohort, {})
+    assert reader.price().finishing == plain.price().finishing + 2 * 4 * 3 * 30

@@ -44,3 +44,18 @@ def test_factors__without_samples_nothing_is_known() -> None:
     scores = deviation.DeviationScores(3)
     assert np.isnan(scores.factors()).all()
     assert np.isnan(scores.share_within())
+
+
+def test_add__what_was_not_foreseen_is_not_scored() -> None:
+    scores = deviation.DeviationScores(2)
+    values = np.ones((3, 2))
+    scores.add(values, np.full((3, 2), np.nan), values + 1)
+    assert scores.n_samples == 0
+
+
+def test_factors__are_never_0() -> None:
+    scores = deviation.DeviationScores(2)
+    values = np.ones((3, 2))
+    scores.add(values, values, values)
+    assert (scores.factors() > 0).all()
+    assert scores.share_within() == 1
