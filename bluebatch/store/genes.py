@@ -18,7 +18,10 @@ _ENSEMBL = re.compile(r"^(ENS[A-Z]*[GT]\d{11})(\.\d+)?(_PAR_Y)?$")
 # Entrez ids, probes of arrays, transcripts of RefSeq.
 _NUMBER = re.compile(r"\d+|\w+_at|ILMN_\d+|[NX][MR]_\d+(\.\d+)?")
 FIRST = gene_report.FIRST
-MAP_ADVICE = "Map its names with `bluebatch ingest --gene-map FILE` (two columns: from, to)."
+MAP_ADVICE = (
+    "Map its names with `bluebatch ingest --gene-map FILE` (two columns, from and to, or the table "
+    "of HGNC)."
+)
 MEND_ADVICE = "`bluebatch ingest --mend-names --model MODEL`"
 _REASONS: dict[mending.Kind, str] = {
     "date": "are dates of a spreadsheet there",

@@ -34,6 +34,7 @@ from bluebatch.store import (
 log = logging.getLogger(__name__)
 
 Split = Literal["train", "validation", "test"]
+Inputs = list[places.Place | None]
 
 
 class IngestOptions(pydantic.BaseModel):
@@ -216,14 +217,9 @@ def _read_in(
 
 
 def _decide(
-    table: tables.Table,
-    lines: list[str],
-    tally: values.Tally,
-    options: IngestOptions,
-    kept: list[places.Place | None],
+    table: tables.Table, lines: list[str], tally: values.Tally, options: IngestOptions, kept: Inputs
 ) -> cohorts.Cohort:
-    marked = [gene for group in (options.markers or {}).values() for gene in group]
-    known = {*marked, *(options.panel or ()), *(options.known or ())}
+    known = set().union(options.panel or (), options.known or (), *(options.markers or {}).values())
     axis, said = orientation.decide(table, lines, known, options.orientation)
     samples, names = (lines, table.columns) if axis == "sample" else (table.columns, lines)
     selection = _select(table, samples, options)
@@ -268,11 +264,7 @@ def _select(table: tables.Table, samples: list[str], options: IngestOptions) -> 
 
 
 def _name_genes(
-    table: tables.Table,
-    names: Sequence[str],
-    known: set[str],
-    options: IngestOptions,
-    kept: list[places.Place | None],
+    table: tables.Table, names: Sequence[str], known: set[str], options: IngestOptions, kept: Inputs
 ) -> genes.Resolution:
     mapping = None if options.gene_map is None else gene_map.read(options.gene_map)
     found = naming.resolve(names, mapping, table.symbols, known, mend=options.mend_names)
