@@ -65,12 +65,12 @@ def held_bytes(settings: Settings, sizes: unmixer.Sizes) -> task.Held:
     n_terms = n_components + 5
     sample = 4 * sizes.n_parts * sizes.n_outputs
     # Two ridges, once more in each network and while they are handed over; curves and means.
-    arrays = (5 * n_components + 20) * sample + 4 * n_components * sizes.n_inputs
+    arrays = (5 * n_components + 28) * sample + 4 * n_components * sizes.n_inputs
     # Rows of which components are sought, joined in float32 and centred in float64.
     axes = 24 * n_rows * sizes.n_inputs
     # Products of terms of training and validation rows, then both ridges' coefficients.
     sums = 16 * sizes.n_parts * n_terms * (n_terms + sizes.n_outputs) + 4 * n_components * sample
     block = stream.BLOCK_ROWS * (sample + 32 * sizes.n_outputs + 12 * sizes.n_inputs)
-    # Truth, predictions, recombined profiles, and float64 of one type.
-    judging = 8 * JUDGED_ROWS * sample
+    # Truth, predictions, recombined profiles, their deviations, and float64 of one type.
+    judging = 11 * JUDGED_ROWS * sample
     return task.Held(arrays=arrays, learning=max(axes, sums) + block, judging=judging)

@@ -94,6 +94,13 @@ def test_conclude__raises_what_is_below_0() -> None:
     assert make_network().conclude(outputs)["profile"].tolist() == [0.0, 2.0]
 
 
+def test_conclude__squares_fractions_whose_mean_tells_how_far_members_lie_apart() -> None:
+    outputs = {"profile": torch.zeros(1), "fraction": torch.tensor([0.5, 0.2])}
+    found = make_network().conclude(outputs)
+    assert found["fraction_squared"].tolist() == pytest.approx([0.25, 0.04])
+    assert found["fraction"].tolist() == pytest.approx([0.5, 0.2])
+
+
 def test_transform__is_deterministic_without_a_generator_and_disturbed_with_one() -> None:
     network, batch = make_network(anchors=make_anchors()), make_batch()
     calm, again = network.transform(batch), network.transform(batch)
