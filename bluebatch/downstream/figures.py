@@ -1,7 +1,8 @@
 """How every figure looks, and how it reaches the disk."""
 
 import io
-from typing import Any
+import warnings
+from typing import Any, Literal
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -13,18 +14,21 @@ from bluebatch.store import outputs, places
 # Okabe and Ito's palette: told apart by colour-blind readers too.
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 BLUE, VERMILION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#9A9A9A"
+YELLOW, INK = "#F0E442", "#444444"
+PALETTE = [BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, YELLOW, GREY]
 STYLE: Any = {
     "font.size": 9,
     "axes.titlesize": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.edgecolor": "#444444",
+    "axes.edgecolor": INK,
     "axes.linewidth": 0.8,
-    "xtick.color": "#444444",
-    "ytick.color": "#444444",
+    "xtick.color": INK,
+    "ytick.color": INK,
     "legend.frameon": False,
     "legend.fontsize": 8.5,
 }
+LONGEST_LABEL = 24
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -57,11 +61,83 @@ def save(figure: Figure, path: str | places.Place, dots_per_inch: int = 150) -> 
     dots_per_inch : int
         Resolution.
     """
-    buffer = io.BytesIO()
-    with mpl.rc_context(STYLE):
-        figure.savefig(buffer, format="png", dpi=dots_per_inch, facecolor="white")
+    content = render(figure, "png", dots_per_inch)
     with outputs.whole_file(places.place(path)) as temporary:
-        temporary.write_bytes(buffer.getvalue())
+        temporary.write_bytes(content)
+
+
+def render(figure: Figure, form: Literal["png", "svg"], dots_per_inch: int = 150) -> bytes:
+    """Turn a figure into the bytes of a file, the same ones every time.
+
+    Parameters
+    ----------
+    figure : Figure
+        What is drawn.
+    form : {"png", "svg"}
+        Of the file.
+    dots_per_inch : int
+        Resolution of PNG.
+
+    Returns
+    -------
+    bytes
+        Without a date or drawn names in it.
+    """
+    buffer = io.BytesIO()
+    dated: Any = {"Date": None} if form == "svg" else None
+    with mpl.rc_context({**STYLE, "svg.hashsalt": "bluebatch"}), warnings.catch_warnings():
+        # A user's label in letters that the font lacks is drawn as boxes, and no reason to stop.
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        figure.savefig(buffer, format=form, dpi=dots_per_inch, facecolor="white", metadata=dated)
+    return buffer.getvalue()
+
+
+def colours(n: int) -> list[Any]:
+    """Choose colours for parts of a whole.
+
+    Parameters
+    ----------
+    n : int
+        How many.
+
+    Returns
+    -------
+    list
+        Colours that matplotlib knows; told apart by colour-blind readers up to eight.
+    """
+    if n <= len(PALETTE):
+        return PALETTE[:n]
+    many = [
+        colour
+        for name in ("tab20", "tab20b", "tab20c")
+        for colour in mpl.colormaps[name].colors  # type: ignore[attr-defined]
+    ]
+    return [many[index % len(many)] for index in range(n)]
+
+
+def label(text: str, longest: int = LONGEST_LABEL) -> str:
+    r"""Make a user's text safe and short enough to be drawn.
+
+    Parameters
+    ----------
+    text : str
+        E.g. the name of a sample.
+    longest : int
+        Characters that are kept.
+
+    Returns
+    -------
+    str
+        On one line, with no formula in it.
+
+    Examples
+    --------
+    >>> label("a\n$b$"), label("long names", longest=6)
+    ('a \\$b\\$', 'long …')
+    """
+    words = " ".join(text.split())
+    cut = words if len(words) <= longest else words[: longest - 1] + "…"
+    return cut.replace("$", r"\$")
 
 
 def draw_diagonal(axes: Axes, largest: float) -> None:

@@ -1,0 +1,197 @@
+"""One page about a results store: what is in it, and how far it can be trusted."""
+
+import dataclasses
+from importlib import metadata
+from typing import Any
+
+from bluebatch import errors
+from bluebatch.downstream import (
+    page_evaluation,
+    page_facts,
+    page_flags,
+    page_groups,
+    page_records,
+    page_render,
+    page_sections,
+    page_verdict,
+)
+from bluebatch.store import outputs, places
+
+READING = (
+    "Levels are set by plain thresholds and are for orientation. What was held out to measure "
+    "skill and intervals are pseudobulks of the training studies: real samples, and other studies "
+    "above all, can be worse than these numbers say."
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What a report is given beside the results.
+
+    Parameters
+    ----------
+    cohort : str, pathlib.Path, upath.UPath or None
+        Store that the results were made from, for its gene report and attributes.
+    model : str, pathlib.Path, upath.UPath or None
+        Folder of the model, for its markers and settings.
+    by : str or None
+        Attribute that groups the samples.
+    samples : str, pathlib.Path, upath.UPath or None
+        Table of the samples' attributes.
+    evaluation : str, pathlib.Path, upath.UPath or None
+        What `bluebatch evaluate` wrote.
+    figures_folder : str, pathlib.Path, upath.UPath or None
+        Folder of figures and numbers; beside the page by default.
+    overwrite : bool
+        Whether what stands at the output is replaced.
+    """
+
+    cohort: str | places.Place | None = None
+    model: str | places.Place | None = None
+    by: str | None = None
+    samples: str | places.Place | None = None
+    evaluation: str | places.Place | None = None
+    figures_folder: str | places.Place | None = None
+    overwrite: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+    """What was written.
+
+    Parameters
+    ----------
+    path, folder : str
+        The page, and the folder of its figures and tables.
+    n_samples, n_figures, n_bytes : int
+        Samples reported on; figures; size of the page.
+    verdict : str
+        What can be trusted, in a sentence.
+    """
+
+    path: str
+    folder: str
+    n_samples: int
+    n_figures: int
+    n_bytes: int
+    verdict: str
+
+    def as_text(self) -> str:
+        """Say it in two lines.
+
+        Returns
+        -------
+        str
+            What was written, and the verdict.
+        """
+        return (
+            f"{self.path}: {self.n_samples:,} samples, {self.n_figures} figures, "
+            f"{self.n_bytes / 1e6:,.1f} MB; as files in {self.folder}\n  {self.verdict}"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give every number.
+
+        Returns
+        -------
+        dict of str to Any
+            JSON values.
+        """
+        return dataclasses.asdict(self)
+
+
+def run(
+    results: str | places.Place, out: str | places.Place, options: Options | None = None
+) -> Summary:
+    """Write the report of a results store.
+
+    Parameters
+    ----------
+    results : str, pathlib.Path or upath.UPath
+        Profile store, complete.
+    out : str, pathlib.Path or upath.UPath
+        HTML file.
+    options : Options, optional
+        What else there is to show.
+
+    Returns
+    -------
+    Summary
+        What was written.
+
+    Raises
+    ------
+    errors.BluebatchError
+        If the results are unfinished or no results, something given with them does not fit, or
+        something stands at the output.
+    """
+    options = options or Options()
+    out = places.place(out)
+    folder = places.place(options.figures_folder or out.with_name(f"{out.stem}_files"))
+    inputs = [results, options.cohort, options.model, options.samples, options.evaluation]
+    _check_output(out, folder, inputs, overwrite=options.overwrite)
+    facts = page_facts.collect(results, options.model, options.cohort)
+    groups = page_groups.find(facts.samples, options.by, options.samples, facts.cohort)
+    found = page_evaluation.read(options.evaluation)
+    page = _compose(facts, groups, found)
+    n_figures = page_render.write(page, out, folder)
+    n_bytes = out.stat().st_size
+    return Summary(str(out), str(folder), len(facts.samples), n_figures, n_bytes, page.summary)
+
+
+def _compose(
+    facts: page_facts.Facts, groups: page_groups.Groups, found: page_evaluation.Found
+) -> page_render.Page:
+    flags = page_flags.find(facts)
+    statements = page_verdict.judge(facts, flags, found.content)
+    sections = [
+        page_sections.proportions(facts, groups),
+        page_sections.profiles(facts, groups),
+        page_sections.skill(facts),
+        page_records.samples(facts, groups, flags),
+        page_records.genes(facts),
+        page_records.settings(facts),
+    ]
+    if found.content:
+        sections.insert(0, page_records.evaluation(found, facts))
+    flagged = f"{int(flags.any(len(facts.samples)).sum()):,}" if flags.beyond else "not known"
+    version = metadata.version("bluebatch")
+    return page_render.Page(
+        title=f"Report on {places.place(facts.store.path).name}",
+        subtitle="Cell-type proportions and expression profiles estimated from bulk RNA-seq by "
+        f"bluebatch {facts.attributes.get('bluebatch_version', version)}",
+        summary=page_verdict.sum_up(statements),
+        reading=READING,
+        footer=f"Made by bluebatch {version} from the results with the digest {facts.digest}.",
+        numbers=[
+            ("samples", f"{len(facts.samples):,}"),
+            ("cell types", f"{len(facts.cell_types):,}"),
+            ("genes with profiles", f"{len(facts.genes):,}"),
+            ("samples flagged", flagged),
+        ],
+        statements=statements,
+        sections=sections,
+    )
+
+
+def _check_output(
+    out: places.Place, folder: places.Place, inputs: list[Any], *, overwrite: bool
+) -> None:
+    outputs.check(out, inputs, overwrite=False)
+    outputs.check(folder, inputs, overwrite=False)
+    with places.reached(out):
+        if out.is_dir():
+            raise errors.OutputExistsError(
+                f"{out}: is a folder, needed: a file such as {out / 'report.html'}. "
+                "Give another --out."
+            )
+        if folder.is_file():
+            raise errors.OutputExistsError(
+                f"{folder}: is a file, needed: a folder. Give another --figures-folder."
+            )
+        for path in (out, folder):
+            if path.exists() and not overwrite:
+                raise errors.OutputExistsError(
+                    f"{path}: something stands there. Choose another --out, or give --overwrite "
+                    "to replace the page and its figures."
+                )

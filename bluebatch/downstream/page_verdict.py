@@ -1,0 +1,247 @@
+"""What can be trusted: statements computed from a result's numbers, each with its level."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from bluebatch.downstream import page_flags, page_heatmaps
+from bluebatch.downstream.page_content import Level, Statement
+from bluebatch.downstream.page_facts import Facts
+
+# Each pair: good from the first on, careful from the second on. They are for orientation alone.
+COVERAGE = (0.9, 0.7)
+FLAGGED = (0.0, 0.1)
+WIDTH = (0.1, 0.25)
+SKILLED = (0.3, 0.1)
+AGREEMENT = (0.8, 0.5)
+PRESENT = 0.1
+
+
+def judge(facts: Facts, flags: page_flags.Flags, evaluation: dict[str, Any]) -> list[Statement]:
+    """Say in plain words what holds and what does not.
+
+    Parameters
+    ----------
+    facts : Facts
+        The result's numbers.
+    flags : page_flags.Flags
+        Its flags.
+    evaluation : dict
+        Scores against a truth; empty without.
+
+    Returns
+    -------
+    list of Statement
+        In the order in which they should be read.
+    """
+    found = [_of_genes(facts), _of_samples(facts, flags), _of_intervals(facts), _of_skill(facts)]
+    found += [*_of_types(facts), *_of_truth(evaluation), *_of_fit(facts)]
+    return found
+
+
+def sum_up(statements: Sequence[Statement]) -> str:
+    """Put the levels of all statements into a sentence.
+
+    Parameters
+    ----------
+    statements : sequence of Statement
+        From `judge`.
+
+    Returns
+    -------
+    str
+        A sentence.
+    """
+    subjects = {
+        level: [each.subject for each in statements if each.level == level]
+        for level in ("good", "careful", "poor", "unknown")
+    }
+    parts = []
+    for level, words in (
+        ("poor", "Do not rely on: {}."),
+        ("careful", "Take care with: {}."),
+        ("good", "Looks sound: {}."),
+        ("unknown", "Cannot be judged here: {}."),
+    ):
+        if subjects[level]:
+            parts.append(words.format(", ".join(subjects[level])))
+    return " ".join(parts)
+
+
+def interval_text(facts: Facts) -> str:
+    """Say what the intervals are meant to hold.
+
+    Parameters
+    ----------
+    facts : Facts
+        With the level among the attributes.
+
+    Returns
+    -------
+    str
+        A sentence.
+    """
+    level, source = (facts.attributes.get(name) for name in ("level", "calibrated_on"))
+    share = f" {level:.0%}" if isinstance(level, int | float) else ""
+    measured = f", calibrated on {source}" if source else ""
+    return f"Each proportion has a{share} interval for the true fraction of cells{measured}."
+
+
+def _level(value: float, limits: tuple[float, float], *, more_is_better: bool) -> Level:
+    if not np.isfinite(value):
+        return "unknown"
+    good, careful = limits
+    sign = 1 if more_is_better else -1
+    if sign * value >= sign * good:
+        return "good"
+    return "careful" if sign * value >= sign * careful else "poor"
+
+
+def _of_genes(facts: Facts) -> Statement:
+    share = facts.measures["gene_coverage"]
+    known = share[np.isfinite(share)]
+    middle = float(np.median(known)) if len(known) else np.nan
+    n_genes, n_missing = (facts.attributes.get(f"n_{name}_genes") for name in ("panel", "missing"))
+    text = f"In the median sample {middle:.0%} of the genes that the model reads were measured"
+    if isinstance(n_genes, int) and isinstance(n_missing, int):
+        text += f" ({n_missing:,} of {n_genes:,} are not in the cohort at all)"
+    if len(known) and known.min() < known.max():
+        text += f"; {known.min():.0%} in the worst sample"
+    level = _level(middle, COVERAGE, more_is_better=True)
+    coverage = facts.marker_coverage()
+    if coverage:
+        worst = min(coverage, key=lambda name: coverage[name])
+        text += f". The least covered markers are those of {worst}, {coverage[worst]:.0%}"
+        worst_level = _level(coverage[worst], COVERAGE, more_is_better=True)
+        level = "careful" if level == "good" and worst_level != "good" else level
+    return Statement(level, "genes", f"{text}.")
+
+
+def _of_samples(facts: Facts, flags: page_flags.Flags) -> Statement:
+    n_samples = len(facts.samples)
+    if not flags.beyond:
+        text = (
+            "The results hold no flags, so samples unlike the reference cannot be told from the "
+            "others: train and infer again with this version to have them."
+        )
+        return Statement("unknown", "samples", text)
+    n_flagged = int(flags.any(n_samples).sum())
+    counts = [
+        f"{int(mine.sum()):,} {page_flags.WORDS[name].flagged}"
+        for name, mine in flags.beyond.items()
+    ]
+    level = _level(n_flagged / max(1, n_samples), FLAGGED, more_is_better=False)
+    missing = [page_flags.WORDS[name].title for name in flags.absent]
+    if n_flagged:
+        text = f"{n_flagged:,} of {n_samples:,} samples are flagged: {', '.join(counts)}."
+    else:
+        text = f"None of {n_samples:,} samples is flagged."
+    if missing:
+        text += f" Without a limit, so not judged: {', '.join(missing)}."
+    return Statement(level, "samples", text)
+
+
+def _of_intervals(facts: Facts) -> Statement:
+    if facts.interval is None:
+        text = (
+            "The results hold no intervals, so how far a single proportion may be off is not "
+            "known: calibrate the model and infer again to have them."
+        )
+        return Statement("unknown", "proportions", text)
+    low, high = facts.interval
+    width = _median_of_types(high - low)
+    if not np.isfinite(width).any():
+        return Statement("unknown", "proportions", "No sample has an interval.")
+    best, worst = int(np.nanargmin(width)), int(np.nanargmax(width))
+    level = _level(float(width[worst]), WIDTH, more_is_better=False)
+    text = (
+        f"{interval_text(facts)} Half of them are narrower than {width[best]:.3f} for "
+        f"{facts.cell_types[best]} and {width[worst]:.3f} for {facts.cell_types[worst]}, the "
+        "widest of the types; smaller differences between two samples may be chance."
+    )
+    return Statement(level, "proportions", text)
+
+
+def _of_skill(facts: Facts) -> Statement:
+    if facts.skill is None:
+        text = (
+            "The results do not tell which genes can be predicted: without skill, take profiles "
+            "for the training mean unless you know better."
+        )
+        return Statement("unknown", "profiles", text)
+    share = page_heatmaps.shares(facts.skill, page_heatmaps.USABLE)
+    if not np.isfinite(share).any():
+        return Statement("unknown", "profiles", "Skill was measured for no gene.")
+    best, worst = int(np.nanargmax(share)), int(np.nanargmin(share))
+    level = _level(float(share[worst]), SKILLED, more_is_better=True)
+    poor = [name for name, value in zip(facts.cell_types, share, strict=True) if value < SKILLED[1]]
+    text = (
+        f"Skill on held-out pseudobulks is above {page_heatmaps.USABLE} for "
+        f"{share[best]:.0%} of the genes in {facts.cell_types[best]} and for {share[worst]:.0%} "
+        f"in {facts.cell_types[worst]}. All other genes are the training mean and little else: "
+        "mask them before comparing samples."
+    )
+    if poor:
+        text += f" Hardly any gene can be compared in {', '.join(poor)}."
+    return Statement(level, "profiles", text)
+
+
+def _of_types(facts: Facts) -> list[Statement]:
+    presence = float(facts.attributes.get("presence", 0.01))
+    known = np.isfinite(facts.proportion)
+    n_known = np.maximum(1, known.sum(axis=0))
+    present = (np.where(known, facts.proportion, 0) >= presence).sum(axis=0) / n_known
+    rare = [
+        f"{name} ({share:.0%})"
+        for name, share in zip(facts.cell_types, present, strict=True)
+        if share < PRESENT
+    ]
+    n_empty = int((~known.any(axis=1)).sum())
+    found = []
+    if rare:
+        text = (
+            f"At {presence:.0%} of cells or more only in few samples: {', '.join(rare)}. Below "
+            "that there is no profile, and the proportion is hard to tell from none."
+        )
+        found.append(Statement("careful", "rare types", text))
+    if n_empty:
+        text = f"{n_empty:,} samples have no proportions: nothing of the panel was measured there."
+        found.append(Statement("poor", "empty samples", text))
+    return found
+
+
+def _of_truth(evaluation: dict[str, Any]) -> list[Statement]:
+    scores = evaluation.get("proportion", {})
+    agreement = scores.get("model", {}).get("mean_of_types", {}).get("ccc")
+    if agreement is None:
+        return []
+    flattened = {
+        name: scores.get(name, {}).get("flattened", {}).get("ccc") for name in ("model", "constant")
+    }
+    text = (
+        f"Against the truth given ({evaluation.get('n_samples', 0):,} samples) the mean over types "
+        f"of the concordance (CCC) is {agreement:.2f}; a constant composition reaches 0."
+    )
+    if flattened["model"] is not None and flattened["constant"] is not None:
+        text += (
+            f" All types in one, the figure that is mostly printed, {flattened['model']:.2f}; "
+            f"a constant {flattened['constant']:.2f}."
+        )
+    level = _level(agreement, AGREEMENT, more_is_better=True)
+    return [Statement(level, "agreement with the truth", text)]
+
+
+def _of_fit(facts: Facts) -> list[Statement]:
+    if not facts.notes:
+        return []
+    return [Statement("careful", "inputs", f"{'; '.join(facts.notes)}.")]
+
+
+def _median_of_types(values: Any) -> Any:
+    return np.array(
+        [
+            np.median(column[np.isfinite(column)]) if np.isfinite(column).any() else np.nan
+            for column in values.T
+        ]
+    )
