@@ -204,7 +204,7 @@ class Ledger:
         size_of = functools.partial(chunks.size, self.store) if listed is None else listed.get
         told = {}
         for part in parts:
-            if fault := self._fault(part, size_of) or (self._rotten(part) if deep else ""):
+            if fault := self._fault(part, size_of, deep=deep):
                 told[part.number] = fault
             if step is not None:
                 step(len(self.chunks(part)))
@@ -237,7 +237,7 @@ class Ledger:
             return {}
         return content if isinstance(content, dict) else {}
 
-    def _fault(self, part: Partition, size_of: Callable[[str], int | None]) -> str:
+    def _fault(self, part: Partition, size_of: Callable[[str], int | None], *, deep: bool) -> str:
         content = self.contents(part.number)
         if content is None:
             return "has no marker"
@@ -255,11 +255,9 @@ class Ledger:
                 return f"{name} is missing"
             if str(size) != marked:
                 return f"{name} has {size:,} bytes, not {marked}"
-        return ""
+        return self._rotten(names, marks) if deep else ""
 
-    def _rotten(self, part: Partition) -> str:
-        marks = (self.contents(part.number) or {})["chunks"]
-        names = self.chunks(part)
+    def _rotten(self, names: Sequence[str], marks: Mapping[str, str]) -> str:
         found = digests.of_files(self.store, names)
         for name in names:
             array = self.arrays[name.partition("/c/")[0]]

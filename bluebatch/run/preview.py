@@ -109,14 +109,14 @@ class Preview:
             A headline, then a line a matter.
         """
         did = "begun" if self.done else "a dry run, nothing was written"
-        sizes = ", ".join(f"{size:,} {name}" for name, size in self.sizes.items())
+        sizes = ", ".join(_count(size, name) for name, size in self.sizes.items())
         largest = sorted(self.memory_items.items(), key=lambda item: -item[1])
         held = ", ".join(f"{name} {memory.tell(size)}" for name, size in largest)
         lines = [f"{self.path}: {self.command}, {did}", f"  {sizes}"]
         if self.n_partitions:
             lines.append(
-                f"  {self.n_partitions:,} partitions in {self.n_tasks:,} tasks, "
-                f"{self.n_blocks:,} blocks"
+                f"  {_count(self.n_partitions, 'partitions')} in {_count(self.n_tasks, 'tasks')}, "
+                f"{_count(self.n_blocks, 'blocks')}"
             )
         lines.append(f"  {self.n_files:,} files, {memory.tell(self.n_bytes)} on disk")
         lines.append(
@@ -177,6 +177,11 @@ def on_disk(
             # A checksum of four bytes ends each chunk.
             n_bytes += n_chunks * (math.prod(chunk) * np.dtype(array.dtype).itemsize + 4)
     return n_files, n_bytes
+
+
+def _count(size: int, name: str) -> str:
+    """Write a number before what it counts, which is named in the plural."""
+    return f"{size:,} {name.removesuffix('s') if size == 1 else name}"
 
 
 def _duration(seconds: float) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import zarr
 
 from bluebatch import errors
-from bluebatch.run import chunks, jobs, marker, partition, progress
+from bluebatch.run import chunks, jobs, marker, memory, partition, progress
 from bluebatch.store import places, read, schema, write
 
 _FIRST = 20
@@ -63,7 +63,7 @@ class Verdict:
         str
             A headline, a line a fault, and the command that mends them.
         """
-        read_in = f"{self.n_chunks:,} chunks, {self.n_bytes / 1e9:.2f} GB read"
+        read_in = f"{self.n_chunks:,} chunks, {memory.tell(self.n_bytes)} read"
         if not self.faults and not self.damaged:
             return f"{self.path}: whole ({read_in})"
         lines = [f"{self.path}: {len(self.faults) + len(self.damaged)} faults ({read_in})"]

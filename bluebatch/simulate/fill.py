@@ -38,7 +38,7 @@ def fill(job: partition.Job, planned: plan.Plan, parts: Sequence[partition.Parti
         written = marked = workers.submit(step, 0)
         for each in parts:
             seconds = partition.timer()
-            for rows in block_rows(each.rows):
+            for rows in _block_rows(each.rows):
                 arrays = blocks.draw(planned, rows)
                 written.result()
                 written = workers.submit(_write, group, rows, arrays, step)
@@ -107,27 +107,16 @@ def fill_partition(store: str, number: int, max_memory: int | None = None) -> di
     }
 
 
-def block_rows(rows: slice) -> Iterator[slice]:
-    """Cut rows into what is drawn at once.
-
-    Parameters
-    ----------
-    rows : slice
-        Starts at a multiple of 256.
-
-    Yields
-    ------
-    slice
-        At most 256 rows.
-    """
-    for start in range(rows.start, rows.stop, schema.ROWS_PER_CHUNK):
-        yield slice(start, min(start + schema.ROWS_PER_CHUNK, rows.stop))
-
-
 @functools.lru_cache(maxsize=1)
 def _recalled(store: str, run_id: str, max_memory: int | None) -> plan.Plan:
     del run_id  # tells one run at the same path from the next
     return recall(staged.load(store, request.COMMAND), max_memory)
+
+
+def _block_rows(rows: slice) -> Iterator[slice]:
+    """Cut rows into what is drawn at once."""
+    for start in range(rows.start, rows.stop, schema.ROWS_PER_CHUNK):
+        yield slice(start, min(start + schema.ROWS_PER_CHUNK, rows.stop))
 
 
 def _write(

@@ -37,6 +37,15 @@ def test_as_text__each_matter_on_its_line() -> None:
     ]
 
 
+def test_as_text__one_of_a_kind_is_told_in_the_singular() -> None:
+    sizes = {"references": 1, "samples (test)": 1, "genes": 2}
+    one = dataclasses.replace(PREVIEW, sizes=sizes, n_blocks=1, n_partitions=1, n_tasks=1)
+    assert one.as_text().splitlines()[1:3] == [
+        "  1 reference, 1 samples (test), 2 genes",
+        "  1 partition in 1 task, 1 block",
+    ]
+
+
 def test_sbatch__the_array_and_the_job_that_waits_for_it() -> None:
     # 1.5 GB and a quarter are 1.75 of Slurm's G, rounded up to 2.
     assert PREVIEW.sbatch == (

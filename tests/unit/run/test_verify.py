@@ -29,7 +29,7 @@ def test_run__a_whole_store(path: pathlib.Path) -> None:
     # 1,100 rows in chunks of 256, of two arrays, and the labels of two axes.
     assert (verdict.n_chunks, verdict.n_partitions, verdict.exit_code) == (12, 2, 0)
     assert verdict.n_bytes > 1100 * (2 * 4 + 8)
-    assert verdict.as_text() == f"{path}: whole (12 chunks, 0.00 GB read)"
+    assert verdict.as_text() == f"{path}: whole (12 chunks, 0.0 MB read)"
 
 
 def test_run__a_rotten_chunk_names_its_partition_and_what_mends_it(path: pathlib.Path) -> None:
