@@ -4,7 +4,14 @@ import logging
 import signal
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
+
+# No test is timed: on a busy machine an example may take any time.
+hypothesis.settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)

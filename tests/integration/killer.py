@@ -17,7 +17,7 @@ POINTS = ("after a chunk", "before fsync", "before rename", "after the marker")
 
 _CHUNK = re.compile(r"profile/c/\d+/\d+/\d+$")
 _MARKER = re.compile(r"\.run/p\d+\.json$")
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 300
 
 
 def start(

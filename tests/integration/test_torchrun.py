@@ -19,7 +19,7 @@ from bluebatch.store import model_folder
 # 195 training rows: four batches of 48 and one of 3, too few for three processes.
 N_SAMPLES, SPLITS = 260, (0.75, 0.9)
 N_STEPS = 20
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 300
 CONFIG = """
 [model]
 width = 32

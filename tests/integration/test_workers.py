@@ -24,6 +24,22 @@ SETTINGS = infer.InferenceSettings(precision="fp32")
 # Five partitions of 1,024 samples, and one of 17.
 N_SAMPLES = 5 * 1024 + 17
 PATIENCE_SECONDS = 300
+# The command, whose last partition waits for a file beside the store: however fast the machine,
+# the run is not over when a test does something to it. Workers run this file as well.
+HELD = """
+import time
+from bluebatch.cli import main
+from bluebatch.run import jobs
+
+def claim(self, parts, *, whole=jobs.Job.claim, **options):
+    while parts[-1].number == 5 and not self.path.with_name("go").exists():
+        time.sleep(0.01)
+    return whole(self, parts, **options)
+
+jobs.Job.claim = claim
+if __name__ == "__main__":
+    main.main(prog_name="bluebatch")
+"""
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +50,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     small.write_model(folder / "model", width=128)
     options = infer.Options(device="cpu", threads=1)
     infer.run(folder / "cohort.zarr", folder / "model", folder / "whole.zarr", SETTINGS, options)
+    (folder / "held.py").write_text(HELD)
     return folder
 
 
@@ -67,7 +84,8 @@ def test_infer__workers_write_the_bits_of_one_process(
 
 def start(folder: pathlib.Path, out: pathlib.Path) -> subprocess.Popen[str]:
     command = [
-        *(sys.executable, "-W", "error", "-m", "bluebatch", "infer", str(folder / "cohort.zarr")),
+        *(sys.executable, "-W", "error", str(folder / "held.py")),
+        *("infer", str(folder / "cohort.zarr")),
         *("--model", str(folder / "model"), "--out", str(out), "--precision", "fp32"),
         *("--device", "cpu", "--cluster", "local", "--workers", "2"),
     ]
@@ -109,6 +127,7 @@ def test_infer__a_killed_worker_of_this_machine_costs_no_bit(
     found = wait_for_a_mark(process, out)
     assert len(found) == 2
     found[0].kill()
+    (tmp_path / "go").touch()
     said = end(process)
     assert process.returncode == 0, said
     assert "Traceback" not in said
@@ -132,7 +151,7 @@ def test_infer__an_interrupt_ends_the_workers_and_can_be_resumed(
     options = infer.Options(device="cpu", scheduler=scheduler)
     summary = infer.run(folder / "cohort.zarr", folder / "model", out, SETTINGS, options)
     assert summary.state == "resumed"
-    assert summary.n_skipped >= 1
+    assert 1 <= summary.n_skipped < summary.n_partitions == 6
     assert chores.contents(out) == chores.contents(folder / "whole.zarr")
 
 

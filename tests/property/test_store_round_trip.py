@@ -23,7 +23,7 @@ NUMBERS = st.one_of(
 )
 TABLES = SHAPES.flatmap(lambda shape: hnp.arrays(np.float32, shape, elements=NUMBERS))
 LOGGED: list[values.Logged] = ["log2(x+1)", "log2(x+0.001)", "log1p"]
-SETTINGS = hypothesis.settings(max_examples=15, deadline=None)
+SETTINGS = hypothesis.settings(max_examples=15)
 
 
 def labelled(table: npt.NDArray[np.float32], dtype: str = "float32") -> pd.DataFrame:
@@ -89,7 +89,7 @@ def test_ingest__undoes_each_logarithm(
     np.testing.assert_allclose(found, table, rtol=1e-5, atol=1e-9)
 
 
-@hypothesis.settings(max_examples=50, deadline=None)
+@hypothesis.settings(max_examples=50)
 @hypothesis.given(data=st.data())
 def test_spill__any_cut_gives_the_same_columns(data: st.DataObject) -> None:
     n_lines, n_columns = data.draw(st.integers(1, 40)), data.draw(st.integers(1, 600))
