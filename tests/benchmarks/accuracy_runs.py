@@ -19,26 +19,19 @@ import pathlib
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
-import anndata
-import numpy as np
-import pandas as pd
+import accuracy_cells as cells  # type: ignore[import-not-found] # beside this script
 
 from bluebatch import config
 from bluebatch.downstream import evaluate
 from bluebatch.engine import infer, train
 from bluebatch.simulate import pseudobulk
-from bluebatch.store import ingest
 
-TYPES = ("B", "CD4T", "CD8T", "Mono", "NK")
-REFERENCES = ("pbmc3k_10x", "pbmc4k_10x")
-# Of the cells of each type in each reference; at least 50, where that leaves as many for training.
-HELD_OUT_SHARE, HELD_OUT_CELLS = 0.2, 50
+TYPES, REFERENCES = cells.TYPES, cells.REFERENCES
 # The rest of the cells: no test split, the tests have cells of their own.
 TRAINING_SPLIT = (0.9, 0.1, 0.0)
 TESTS = ("within", "kang", "monaco")
-MODES = ("single", "cohort")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,13 +106,15 @@ class Bench:
 
     def prepare(self, splits: int) -> None:
         """Make the tests, and split the references' cells."""
-        self.once(self.out / "inputs", "kang", {}, self._divide_kang)
-        self.once(self.out / "inputs", "monaco", {}, self._ingest_monaco)
-        pools = [self.out / "inputs" / f"{name}.h5ad" for name in ("control", "stimulated")]
+        inputs = self.out / "inputs"
+        self.once(inputs, "kang", {}, lambda: cells.divide_kang(self.data, inputs))
+        self.once(inputs, "monaco", {}, lambda: cells.ingest_monaco(self.data, inputs))
+        pools = [inputs / f"{name}.h5ad" for name in cells.POOLS]
         self._simulate_test(self.test_store("kang", 0), pools, seed=1000)
         for split in range(splits):
             folder = self.out / f"split-{split}"
-            self.once(folder, "cells", {"seed": split}, functools.partial(self._hold_out, split))
+            divide = functools.partial(cells.divide_references, self.data, folder, split)
+            self.once(folder, "cells", {"seed": split}, divide)
             held_out = [folder / "held-out" / f"{name}.h5ad" for name in REFERENCES]
             self._simulate_test(self.test_store("within", split), held_out, seed=2000 + split)
 
@@ -136,7 +131,7 @@ class Bench:
         folder = self.folder(design, seed)
         references = [self.out / f"split-{seed}" / "training" / f"{r}.h5ad" for r in REFERENCES]
         if design.kang:
-            references += [self.out / "inputs" / f"{n}.h5ad" for n in ("control", "stimulated")]
+            references += [self.out / "inputs" / f"{n}.h5ad" for n in cells.POOLS]
         chosen, options = settings.part(pseudobulk.Settings), pseudobulk.RunOptions(seed=seed)
         self.once(
             folder,
@@ -164,19 +159,20 @@ class Bench:
         name = f"{test}-{mode}" if test == "monaco" else f"{test}-{mode}-{self.n_test}"
         results = folder / f"{name}.zarr"
         asked = settings.model_dump(mode="json", exclude_defaults=True)
-        options = infer.Options(threads=self.threads)
+        options = infer.Options(threads=self.threads, overwrite=True)
         self.once(
             folder,
             results.name,
             asked,
             lambda: infer.run(cohort, folder / "model", results, settings, options),
         )
-        found = {"scores": self._evaluate(results, cohort, folder / "model", test, 25, 0.1)}
+        measured = _Measured(test, results, cohort, folder / "model", asked)
+        scores = self._evaluate(measured, 25, 0.1)
         if test != "monaco":
             # As others publish: wherever the type is above 1 %, however few its cells are.
-            looser = self._evaluate(results, cohort, folder / "model", test, 1, 0.01)
-            found["scores"]["profile"]["p > 0.01, any cells"] = looser["profile"]["p > 0.01"]
-        return {"design": design.name, "seed": seed, "test": test, "mode": mode, **found}
+            looser = self._evaluate(measured, 1, 0.01)
+            scores["profile"]["p > 0.01, any cells"] = looser["profile"]["p > 0.01"]
+        return {"design": design.name, "seed": seed, "test": test, "mode": mode, "scores": scores}
 
     def folder(self, design: Design, seed: int) -> pathlib.Path:
         """Say where a model and its results stand: other settings, another folder."""
@@ -192,6 +188,14 @@ class Bench:
         """Read how long a finished part took."""
         known = json.loads((self.folder(design, seed) / f"{name}.done.json").read_text())
         return {"wall": known["wall_seconds"], "cores": known["core_seconds"]}
+
+    def all_seconds(self) -> dict[str, float]:
+        """Add up the time of everything in the folder."""
+        known = [json.loads(path.read_text()) for path in self.out.rglob("*.done.json")]
+        return {
+            "wall": sum(part["wall_seconds"] for part in known),
+            "cores": sum(part["core_seconds"] for part in known),
+        }
 
     def once(
         self, folder: pathlib.Path, name: str, asked: dict[str, Any], work: Callable[[], Any]
@@ -219,29 +223,27 @@ class Bench:
         tried.unlink()
 
     def _evaluate(
-        self, results: pathlib.Path, cohort: pathlib.Path, model: pathlib.Path, *how: Any
+        self, measured: "_Measured", min_cells: int, min_proportion: float
     ) -> dict[str, Any]:
-        test, min_cells, min_proportion = how
-        options = evaluate.Options(
-            model=model, min_cells=min_cells, min_proportion=min_proportion, overwrite=True
-        )
-        truth = cohort
-        if test == "monaco":
+        how: dict[str, Any] = {"min_cells": min_cells, "min_proportion": min_proportion}
+        truth = measured.cohort
+        if measured.test == "monaco":
             truth = self.data / "bulk" / "pbmc_monaco_s13_truth.csv"
-            options = dataclasses.replace(
-                options, cell_types=TYPES, cohort=cohort, renormalise=True
-            )
-            if "bootstrap" in {f.name for f in dataclasses.fields(options)}:
-                options = dataclasses.replace(options, bootstrap=self.resamples)
-        out = results.with_name(f"{results.stem}-cells-{min_cells}")
-        asked = {"resamples": self.resamples if test == "monaco" else 0}
+            how |= {"cell_types": TYPES, "cohort": measured.cohort, "renormalise": True}
+            how["bootstrap"] = self.resamples
+        options = evaluate.Options(model=measured.model, overwrite=True, **how)
+        out = measured.results.with_name(f"{measured.results.stem}-cells-{min_cells}")
+        asked = {"inference": measured.asked, "resamples": how.get("bootstrap", 0)}
         self.once(
-            results.parent, out.name, asked, lambda: evaluate.run(results, truth, out, options)
+            out.parent,
+            out.name,
+            asked,
+            lambda: evaluate.run(measured.results, truth, out, options),
         )
-        content: dict[str, Any] = json.loads((out / evaluate.JSON_FILE).read_text())
+        content: dict[str, Any] = json.loads((out / "evaluation.json").read_text())
         return content
 
-    def _simulate_test(self, out: pathlib.Path, cells: list[pathlib.Path], seed: int) -> None:
+    def _simulate_test(self, out: pathlib.Path, pools: list[pathlib.Path], seed: int) -> None:
         changes = {
             "cell_types": {"keep": list(TYPES)},
             "split": {"fractions": [0, 0, 1]},
@@ -253,52 +255,23 @@ class Bench:
             out.parent,
             out.name,
             {"seed": seed},
-            lambda: pseudobulk.run(cells, out, chosen, options),
+            lambda: pseudobulk.run(pools, out, chosen, options),
         )
 
-    def _divide_kang(self) -> None:
-        # Two pools, so that samples differ by condition: among pseudobulks of one pool, at a given
-        # composition, nothing but the draw of cells differs, and nothing can be predicted. Donor x
-        # condition would be sixteen pools, of which most hold fewer than five natural killer cells.
-        cells = anndata.read_h5ad(self.data / "sc" / "pbmc_kang_ctrl_stim.h5ad")
-        known = cells.obs["cell_type"] != "Unknown"
-        for condition, name in (("ctrl", "control"), ("stim", "stimulated")):
-            chosen = (known & (cells.obs["condition"] == condition)).to_numpy()
-            _write(cells[chosen], self.out / "inputs" / f"{name}.h5ad")
 
-    def _hold_out(self, split: int) -> None:
-        for number, name in enumerate(REFERENCES):
-            cells = anndata.read_h5ad(self.data / "sc" / f"{name}.h5ad")
-            rng = np.random.default_rng([split, number])
-            held_out = hold_out(cells.obs["cell_type"], rng)
-            folder = self.out / f"split-{split}"
-            kept = cells.obs["cell_type"].isin(TYPES).to_numpy()
-            _write(cells[held_out], folder / "held-out" / f"{name}.h5ad")
-            _write(cells[kept & ~held_out], folder / "training" / f"{name}.h5ad")
+class _Measured(NamedTuple):
+    """Results of one test, and what they were made from."""
 
-    def _ingest_monaco(self) -> None:
-        table = self.data / "bulk" / "pbmc_monaco_s13_tpm.h5ad"
-        ingest.run(table, self.out / "inputs" / "monaco.zarr", ingest.IngestOptions())
-
-
-def hold_out(cell_type: "pd.Series[str]", rng: np.random.Generator) -> Any:
-    """Choose a fifth of each type's cells, and at least fifty unless that is over half of them."""
-    chosen = np.zeros(len(cell_type), bool)
-    for name in TYPES:
-        cells = rng.permutation(np.flatnonzero(cell_type == name))
-        least = min(HELD_OUT_CELLS, len(cells) // 2)
-        chosen[cells[: max(round(HELD_OUT_SHARE * len(cells)), least)]] = True
-    return chosen
+    test: str
+    results: pathlib.Path
+    cohort: pathlib.Path
+    model: pathlib.Path
+    asked: dict[str, Any]
 
 
 def say(line: str) -> None:
     """Tell how far it has come."""
     sys.stderr.write(f"{time.strftime('%H:%M:%S')} {line}\n")
-
-
-def _write(cells: anndata.AnnData, path: pathlib.Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    cells.copy().write_h5ad(path)
 
 
 def _digest(values: dict[str, Any]) -> str:

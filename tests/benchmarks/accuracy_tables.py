@@ -22,7 +22,7 @@ Ends = Mapping[str, Mapping[str, tuple[float, float]]]
 TITLES = {
     "within": "Held-out cells of the same studies",
     "kang": "Unseen study: Kang, control and stimulated",
-    "monaco": "Real bulk: Monaco S13, 12 samples, a development set (settings were chosen by it)",
+    "monaco": "Real bulk: Monaco S13, a development set: settings were chosen with an eye on it",
 }
 AS_A_COHORT = ", as a cohort"
 SUBSETS = {

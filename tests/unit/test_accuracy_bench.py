@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from benchmarks import accuracy_runs, accuracy_tables
+from benchmarks import accuracy_cells, accuracy_tables
 
 
 def fraction_scores(first: float, second: float) -> dict[str, Any]:
@@ -95,10 +95,10 @@ def test_hold_out__a_fifth_and_at_least_fifty_but_no_more_than_half(
     n_cells: int, expected: int
 ) -> None:
     labels = pd.Series(["NK"] * n_cells + ["Platelet"] * 40).sample(frac=1, random_state=0)
-    chosen = accuracy_runs.hold_out(labels, np.random.default_rng(0))
+    chosen = accuracy_cells.hold_out(labels, np.random.default_rng(0))
     assert chosen.sum() == expected
     assert set(labels[chosen]) == {"NK"}
-    again = accuracy_runs.hold_out(labels, np.random.default_rng(0))
+    again = accuracy_cells.hold_out(labels, np.random.default_rng(0))
     np.testing.assert_array_equal(chosen, again)
-    other = accuracy_runs.hold_out(labels, np.random.default_rng(1))
+    other = accuracy_cells.hold_out(labels, np.random.default_rng(1))
     assert (chosen != other).any()
