@@ -13,6 +13,7 @@ from bluebatch.engine import (
     unmix_draws,
     unmix_examples,
     unmix_facts,
+    unmix_novelty,
     unmix_panel,
     unmix_scores,
     unmix_settings,
@@ -87,7 +88,7 @@ class Task(task.Task):
         return outlined
 
     def learn(self, store: read.Store) -> "Task":
-        """Fit the baselines, block by block.
+        """Fit the baselines and what samples are judged by.
 
         Parameters
         ----------
@@ -100,7 +101,7 @@ class Task(task.Task):
             Ready to be trained.
         """
         fitted = self._fit_baselines(store)
-        arrays = {**self.arrays, **fitted.arrays()}
+        arrays = {**self.arrays, **fitted.arrays(), **unmix_novelty.learn(self, store)}
         if self.settings.model.share_surprise:
             arrays["surprise_variance"] = fitted.curve.least_spread().astype(np.float32)
         learnt = Task(self.card, arrays)
@@ -121,7 +122,8 @@ class Task(task.Task):
             Bytes at the most.
         """
         held = unmix_settings.held_bytes(self.settings, self._sizes)
-        return held._replace(drawing=unmix_draws.held_bytes(store))
+        learning = max(held.learning, unmix_novelty.held_bytes(store))
+        return held._replace(learning=learning, drawing=unmix_draws.held_bytes(store))
 
     def rows(self, store: read.Store, split: str) -> npt.NDArray[np.int64]:
         """List the samples of a split.

@@ -15,6 +15,7 @@ from bluebatch.engine import (
     stream,
     task,
     unmix_intervals,
+    unmix_novelty,
     unmix_profiles,
     unmix_settings,
     unmixing,
@@ -43,7 +44,8 @@ class Judgement:
         ``skill`` and ``spread`` (cell_type, gene), from test samples, or validation samples where
         there are none; ``calibration_score`` and ``calibration_variance`` from validation samples.
     facts : dict
-        ``calibration``: on what the intervals are calibrated, and on how many samples.
+        ``calibration``: on what the intervals are calibrated, and on how many samples; ``flags``,
+        see `unmix_novelty.calibrate`.
     """
 
     scores: dict[str, Any]
@@ -87,6 +89,7 @@ def judge(learner: task.Task, store: read.Store, predict: task.Predict) -> Judge
             found.arrays |= sums.calibrations()
             on = {"on": unmix_intervals.PSEUDOBULKS, "n_samples": split.n_rows}
             found.facts["calibration"] = on
+            found.facts |= unmix_novelty.calibrate(np.concatenate(sums.errors))
     return found
 
 
@@ -125,6 +128,7 @@ class _Sums:
         self._deviations = [deviation.DeviationScores(len(mean)) for mean in means]
         self._fractions: list[tuple[Float, ...]] = []
         self._ends: list[tuple[Float, ...]] = []
+        self.errors: list[Float] = []
 
     def add_all(self, split: stream.Split, predict: task.Predict) -> None:
         for rows, kept in split.blocks:
@@ -142,6 +146,7 @@ class _Sums:
         found = self._reader.finish(predicted, inputs)
         score = self._reader.compose(predicted).score(truth["proportion"])
         self._fractions.append((found[self._target][own], truth["fraction"][own], score[own]))
+        self.errors.append(found["reconstruction_error"][own])
         if "proportion_low" in found:
             ends = found["proportion_low"], found["proportion_high"], truth["proportion"]
             self._ends.append(tuple(values[own] for values in ends))

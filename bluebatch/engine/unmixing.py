@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bluebatch import errors
-from bluebatch.engine import task, unmix_intervals, unmix_profiles
-from bluebatch.expression import conformal, mrna, normalise
+from bluebatch.engine import task, unmix_intervals, unmix_novelty, unmix_profiles
+from bluebatch.expression import conformal, mrna, normalise, novelty
 from bluebatch.store import coverage, genes, model_folder, read, schema
 
 MIN_COVERAGE = 0.5
@@ -81,6 +81,7 @@ class Reader(task.Reader):
         self._library_share = len(self._library) / max(1, len(library))
         self._factors = self._find_factors()
         self._profiles = unmix_profiles.Profiles(labels, knowledge.arrays, options)
+        self._judge = unmix_novelty.Judge.find(knowledge.arrays, labels, store)
 
     def inputs(self, rows: slice) -> task.Arrays:
         """Read and normalise samples.
@@ -93,14 +94,15 @@ class Reader(task.Reader):
         Returns
         -------
         dict of str to np.ndarray
-            ``log_cpm`` (n, input_gene), log2(1 + CPM), NaN where a gene is not measured.
+            ``log_cpm`` (n, input_gene), log2(1 + CPM), NaN where a gene is not measured; and the
+            flags (n,), where the model has learnt them.
         """
         expression = self._store.read("expression", rows)
-        library = None
-        if self._known.cpm_over == "library":
-            library = self._library_size(expression, rows)
+        size = self._library_size(expression, rows)
+        library = size if self._known.cpm_over == "library" else None
         log_cpm = normalise.select_log_cpm(expression, self._match.index, library)
-        return {"log_cpm": log_cpm.astype(np.float32, copy=False)}
+        flags = {} if self._judge is None else self._judge.judge(expression, size)
+        return {"log_cpm": log_cpm.astype(np.float32, copy=False), **flags}
 
     def result(self) -> task.Result:
         """Describe the profile store.
@@ -147,7 +149,11 @@ class Reader(task.Reader):
         return task.Result(
             spec=schema.PROFILE,
             coordinates=coordinates,
-            attributes={**attributes, **of_intervals},
+            attributes={
+                **attributes,
+                **of_intervals,
+                **unmix_novelty.describe(self._judge is not None, card.facts),
+            },
             whole=whole,
             leave_out=tuple(
                 spec.name
@@ -203,6 +209,7 @@ class Reader(task.Reader):
         for values in finished.values():
             values[empty] = np.nan
         parts = finished["profile"], finished["rna_fraction"]
+        finished |= {name: inputs[name] for name in novelty.NAMES if name in inputs}
         finished["reconstruction_error"] = self._profiles.reconstruction_error(*parts, log_cpm)
         finished["gene_coverage"] = measured.mean(axis=1, dtype=np.float64).astype(np.float32)
         return finished
@@ -222,6 +229,8 @@ class Reader(task.Reader):
         inputs = 4 * len(labels["input_gene"])
         finishing = self._profiles.row_bytes + 2 * inputs
         reading = round(2 * rows_of_chunk * measured) + measured + 3 * inputs
+        if self._judge is not None:
+            reading += self._judge.row_bytes
         return task.RowPrice(reading=reading, inputs=inputs, finishing=finishing)
 
     def _of_genes(self) -> tuple[str, str]:
@@ -231,7 +240,8 @@ class Reader(task.Reader):
     def _extras(self) -> tuple[str, ...]:
         """Name the optional arrays that `finish` gives."""
         intervals = ("proportion_low", "proportion_high") if self._intervals is not None else ()
-        return intervals + (("profile_sd",) if self._profiles.has_deviation else ())
+        flags = novelty.NAMES if self._judge is not None else ()
+        return intervals + flags + (("profile_sd",) if self._profiles.has_deviation else ())
 
     def _library_size(self, expression: Float, rows: slice) -> npt.NDArray[np.float64]:
         if len(self._library) == expression.shape[1]:

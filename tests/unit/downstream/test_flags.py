@@ -4,10 +4,10 @@ import pathlib
 import numpy as np
 import pytest
 import zarr
+from unit.downstream import stores
 
 from bluebatch.downstream import flags
 from bluebatch.store import read
-from tests.unit.downstream import stores
 
 DISTANCES = np.array([0.5, 1.0, 3.0, np.nan, 2.0], np.float32)
 MISSING = np.array([0.1, 0.2, 0.3, np.nan, 1.5], np.float32)
