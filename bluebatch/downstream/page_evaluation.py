@@ -9,10 +9,15 @@ from bluebatch.downstream.page_content import Row, Table
 from bluebatch.store import places
 
 JSON_FILE = "evaluation.json"
-# Every picture that an evaluation writes begins with this.
-PICTURES = "evaluation"
-MAX_IMAGES = 24
-PREDICTORS = ("model", "NNLS", "constant")
+PICTURE = "evaluation"
+PREDICTORS = ("model", "weighted NNLS", "NNLS", "constant")
+# What an evaluation may hold beside proportions and profiles: its key, its heading.
+PARTS = {
+    "mean_profile": "Mean profiles",
+    "sorted_cells": "Mean profiles against sorted cells",
+    "contrast": "Differences between groups",
+}
+WORDS = {"specific_r": "r beyond the mean of types", "median_r": "r"}
 SCORES = {"ccc": "CCC", "l1": "L1", "r": "r"}
 
 
@@ -79,7 +84,7 @@ def read(path: str | places.Place | None) -> Found:
             "evaluate` wrote."
         )
     digest = content.get("made_from", {}).get("results", {}).get("digest", "")
-    return Found(content, str(digest), _images(file))
+    return Found(content, str(digest), _images(file, content))
 
 
 def tables(content: dict[str, Any]) -> list[Table]:
@@ -98,20 +103,20 @@ def tables(content: dict[str, Any]) -> list[Table]:
     found = [_proportions(content)]
     for subset, predictors in (content.get("profile") or {}).items():
         found.append(_profiles(content, str(subset), predictors))
+    found += [_part(content, name) for name in PARTS if (content.get(name) or {}).get("scores")]
+    if content.get("intervals"):
+        found.append(_intervals(content["intervals"]))
     return found
 
 
-def _images(file: places.Place) -> list[tuple[str, bytes]]:
-    folder = file.parent
-    names = sorted(
-        each.name
-        for each in folder.iterdir()
-        if each.name.startswith(PICTURES) and each.name.endswith(".png")
-    )
-    return [
-        (name.removesuffix(".png").replace("_", " "), (folder / name).read_bytes())
-        for name in names[:MAX_IMAGES]
-    ]
+def _images(file: places.Place, content: dict[str, Any]) -> list[tuple[str, bytes]]:
+    headings = {PICTURE: "Proportions and profiles", **PARTS}
+    found = []
+    for name, heading in headings.items():
+        picture = file.parent / f"{name}.png"
+        if (name == PICTURE or name in content) and picture.exists():
+            found.append((heading, picture.read_bytes()))
+    return found
 
 
 def _proportions(content: dict[str, Any]) -> Table:
@@ -161,4 +166,41 @@ def _profiles(content: dict[str, Any], subset: str, predictors: dict[str, Any]) 
         rows,
         "Skill: 1 - MSE / MSE of the mean training profile; r: median over genes of the "
         "correlation across samples.",
+    )
+
+
+def _part(content: dict[str, Any], name: str) -> Table:
+    part = content[name]
+    scores = part["scores"]
+    kinds = list(
+        dict.fromkeys(kind for each in scores.values() for s in each.values() for kind in s)
+    )
+    columns = [(kind, predictor) for kind in kinds for predictor in scores]
+    rows: list[Row] = [
+        (cell_type, *(scores[who].get(cell_type, {}).get(kind) for kind, who in columns))
+        for cell_type in content.get("cell_types") or []
+    ]
+    means = part.get("mean_of_types") or {}
+    rows.append(("mean of types", *(means.get(who, {}).get(kind) for kind, who in columns)))
+    heads = [f"{WORDS.get(kind, kind.replace('_', ' '))} {who}" for kind, who in columns]
+    against = f" ({part['against']})" if part.get("against") else ""
+    groups = f"{part['column']}: {part['against']} minus {part['base']}. " if "base" in part else ""
+    title = PARTS[name] + ("" if groups else against)
+    caption = f"{groups}{part.get('n_genes', 0):,} genes."
+    return Table(f"evaluation_{name}", title, ["cell type", *heads], rows, caption)
+
+
+def _intervals(part: dict[str, Any]) -> Table:
+    rows: list[Row] = [
+        (name, each.get("n_samples"), each.get("coverage"), each.get("width"))
+        for name, each in part["per_type"].items()
+    ]
+    means = part.get("mean_of_types") or {}
+    rows.append(("mean of types", None, means.get("coverage"), means.get("width")))
+    return Table(
+        "evaluation_intervals",
+        "Intervals against the truth",
+        ["cell type", "samples", "share that holds the truth", "mean width"],
+        rows,
+        f"Meant to hold the truth: {part.get('level', 0):.0%}.",
     )

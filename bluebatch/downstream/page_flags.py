@@ -1,30 +1,15 @@
-"""Samples that are flagged, and for what, as a report tells it."""
+"""Samples that are flagged, and for what, laid out for a report."""
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from bluebatch.downstream import flags
 from bluebatch.downstream.page_facts import Facts
 
 Array = npt.NDArray[Any]
-
-
-class Words(NamedTuple):
-    """How a measure is named: above its panel, and in a sentence of flagged samples."""
-
-    title: str
-    flagged: str
-
-
-WORDS = {
-    "domain_distance": Words("domain distance", "unlike the training samples"),
-    "missing_type": Words("missing type", "with a share that no reference type explains"),
-    "reconstruction_error": Words("reconstruction error", "poorly explained by their profiles"),
-}
-# These are scaled so that their limit is 1.
-SCALED = ("domain_distance", "missing_type")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,15 +18,15 @@ class Flags:
 
     Parameters
     ----------
-    limits : dict of str to float
-        Measure -> value above which a sample is flagged.
+    found : dict of str to flags.Flag
+        What the model could judge, by measure.
     beyond : dict of str to np.ndarray of bool, shape (sample,)
-        By measure that has a limit.
+        By the same measures.
     absent : list of str
         Measures that the store lacks, or that have no limit.
     """
 
-    limits: dict[str, float]
+    found: dict[str, flags.Flag]
     beyond: dict[str, Array]
     absent: list[str]
 
@@ -63,6 +48,16 @@ class Flags:
             flagged |= mine
         return flagged
 
+    def expected(self) -> float:
+        """Bound the share of samples that are flagged by chance.
+
+        Returns
+        -------
+        float
+            Sum over the flags; NaN where one does not state it.
+        """
+        return float(sum(flag.expected for flag in self.found.values()))
+
     def of_sample(self, row: int) -> str:
         """Name what one sample is flagged for.
 
@@ -76,7 +71,23 @@ class Flags:
         str
             Measures, separated by commas; empty where it is not flagged.
         """
-        return ", ".join(WORDS[name].title for name, mine in self.beyond.items() if mine[row])
+        return ", ".join(title(name) for name, mine in self.beyond.items() if mine[row])
+
+
+def title(name: str) -> str:
+    """Name a measure for a reader.
+
+    Parameters
+    ----------
+    name : str
+        Of its array.
+
+    Returns
+    -------
+    str
+        In words.
+    """
+    return name.replace("_", " ")
 
 
 def find(facts: Facts) -> Flags:
@@ -85,22 +96,16 @@ def find(facts: Facts) -> Flags:
     Parameters
     ----------
     facts : Facts
-        Measures, and the attribute ``flag_limits``.
+        Measures, and the limits among the attributes of the store.
 
     Returns
     -------
     Flags
         A sample whose measure is not known is not flagged by it.
     """
-    stored = facts.attributes.get("flag_limits")
-    limits: dict[str, float] = dict.fromkeys(SCALED, 1.0)
-    if isinstance(stored, dict):
-        # The scaled ones say what 1 stands for; here they are compared as they are stored.
-        limits |= {
-            name: float(value)
-            for name, value in stored.items()
-            if name in WORDS and name not in SCALED and isinstance(value, int | float)
-        }
-    limits = {name: value for name, value in limits.items() if name in facts.measures}
-    beyond = {name: facts.measures[name] > limit for name, limit in limits.items()}
-    return Flags(limits, beyond, [name for name in WORDS if name not in limits])
+    found = {flag.name: flag for flag in flags.summarise(facts.store).flags}
+    # Compared as they are counted there: float32 against a limit in float64.
+    beyond = {
+        name: facts.measures[name].astype(np.float64) > flag.limit for name, flag in found.items()
+    }
+    return Flags(found, beyond, [name for name in flags.REASONS if name not in found])

@@ -7,6 +7,7 @@ import matplotlib as mpl
 import numpy as np
 
 from bluebatch.downstream import figures, page_content, page_flags
+from bluebatch.downstream.flags import REASONS
 from bluebatch.downstream.page_facts import Facts
 from bluebatch.downstream.page_profiles import evenly
 
@@ -29,7 +30,7 @@ def draw_flags(facts: Facts, flags: page_flags.Flags) -> page_content.Picture:
     page_content.Picture
         A panel a measure.
     """
-    names = [name for name in page_flags.WORDS if name in facts.measures]
+    names = [name for name in REASONS if name in facts.measures]
     rows: list[page_content.Row] = []
     with mpl.rc_context(figures.STYLE):
         figure = figures.new_figure(8.6, 2.3)
@@ -37,7 +38,7 @@ def draw_flags(facts: Facts, flags: page_flags.Flags) -> page_content.Picture:
             values = facts.measures[name]
             order = np.argsort(values, kind="stable")[: int(np.isfinite(values).sum())]
             shown = order[evenly(len(order), MAX_POINTS)]
-            limit = flags.limits.get(name, math.nan)
+            limit = flags.found[name].limit if name in flags.found else math.nan
             beyond = values[shown] > limit
             share = 100 * (np.arange(len(shown)) + 0.5) / max(1, len(shown))
             size = 14 if len(shown) <= MAX_NAMED else 4
@@ -45,7 +46,7 @@ def draw_flags(facts: Facts, flags: page_flags.Flags) -> page_content.Picture:
                 axes.scatter(share[mine], values[shown][mine], s=size, color=colour, linewidths=0)
             if math.isfinite(limit):
                 axes.axhline(limit, color=figures.VERMILION, linewidth=0.9, linestyle="--")
-            axes.set_title(page_flags.WORDS[name].title, loc="left", fontsize=9)
+            axes.set_title(page_flags.title(name), loc="left", fontsize=9)
             axes.set_xlabel("samples, sorted (%)", fontsize=8)
             axes.set_ylim(bottom=min(0.0, float(np.nanmin(values, initial=0))))
             rows += [(name, facts.samples[row], float(values[row]), limit) for row in shown]
@@ -53,7 +54,7 @@ def draw_flags(facts: Facts, flags: page_flags.Flags) -> page_content.Picture:
         "flags",
         "What samples are flagged by",
         "The samples from the smallest value to the largest"
-        + ("; a dashed line is the limit, above which one is flagged." if flags.limits else "."),
+        + ("; a dashed line is the limit, above which one is flagged." if flags.found else "."),
         figure,
         ["measure", "sample", "value", "limit"],
         rows,

@@ -158,11 +158,12 @@ def genes(facts: Facts) -> Section:
         return section
     attributes = facts.cohort.attributes
     section.details += [str(note) for note in attributes.get("notes") or []]
-    report = attributes.get("genes")
+    report = dict(attributes.get("genes") or {})
+    findings = report.pop("findings", None) or []
+    if findings:
+        section.tables.append(_findings(findings))
     if report:
-        section.tables.append(
-            _pairs("gene_report", "Gene report of the cohort", report, ["what", "found"])
-        )
+        section.tables.append(_pairs("gene_report", "Gene report of the cohort", report))
     return section
 
 
@@ -206,22 +207,29 @@ def settings(facts: Facts) -> Section:
     """
     section = Section("settings", "Settings and digests")
     head = {"results": facts.store.path, "results_digest": facts.digest}
-    section.tables.append(
-        _pairs("settings", "Results", {**head, **facts.attributes}, ["setting", "value"])
-    )
+    section.tables.append(_pairs("settings", "Results", {**head, **facts.attributes}))
     if facts.card is None:
         section.notes.append("Settings of the training: give the model folder with `--model`.")
         return section
     card = facts.card
     parts = {"settings": card.settings, "made_from": card.made_from, "members": card.members}
     kept = {"bluebatch_version": card.bluebatch_version, **parts}
-    section.tables.append(_pairs("model", "Model", kept, ["setting", "value"]))
+    section.tables.append(_pairs("model", "Model", kept))
     return section
 
 
-def _pairs(name: str, title: str, content: dict[str, Any], columns: list[str]) -> Table:
+def _findings(findings: list[dict[str, Any]]) -> Table:
+    rows: list[Row] = [
+        (each.get("kind"), each.get("done"), each.get("count"), _short(each.get("examples") or []))
+        for each in findings
+    ]
+    columns = ["found", "done", "names", "the first of them"]
+    return Table("gene_names", "What became of the gene names", columns, rows)
+
+
+def _pairs(name: str, title: str, content: dict[str, Any]) -> Table:
     rows: list[Row] = [(key, _short(value)) for key, value in _flatten(content)]
-    return Table(name, title, columns, rows)
+    return Table(name, title, ["what", "value"], rows)
 
 
 def _flatten(content: Any, above: str = "") -> Iterator[tuple[str, Any]]:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from bluebatch.downstream import page_flags, page_heatmaps
+from bluebatch.downstream.flags import REASONS
 from bluebatch.downstream.page_content import Level, Statement
 from bluebatch.downstream.page_facts import Facts
 
@@ -16,6 +17,7 @@ WIDTH = (0.1, 0.25)
 SKILLED = (0.3, 0.1)
 AGREEMENT = (0.8, 0.5)
 PRESENT = 0.1
+SHORT = (0.03, 0.15)
 
 
 def judge(facts: Facts, flags: page_flags.Flags, evaluation: dict[str, Any]) -> list[Statement]:
@@ -127,18 +129,18 @@ def _of_samples(facts: Facts, flags: page_flags.Flags) -> Statement:
         )
         return Statement("unknown", "samples", text)
     n_flagged = int(flags.any(n_samples).sum())
-    counts = [
-        f"{int(mine.sum()):,} {page_flags.WORDS[name].flagged}"
-        for name, mine in flags.beyond.items()
-    ]
-    level = _level(n_flagged / max(1, n_samples), FLAGGED, more_is_better=False)
-    missing = [page_flags.WORDS[name].title for name in flags.absent]
+    counts = [f"{int(mine.sum()):,} {REASONS[name]}" for name, mine in flags.beyond.items()]
+    by_chance = np.nan_to_num(flags.expected())
+    level = _level(n_flagged / max(1, n_samples) - by_chance, FLAGGED, more_is_better=False)
     if n_flagged:
         text = f"{n_flagged:,} of {n_samples:,} samples are flagged: {', '.join(counts)}."
     else:
         text = f"None of {n_samples:,} samples is flagged."
-    if missing:
-        text += f" Without a limit, so not judged: {', '.join(missing)}."
+    if by_chance:
+        text += f" Of samples like those of the training up to {by_chance:.1%} are, by chance."
+    if flags.absent:
+        missing = ", ".join(page_flags.title(name) for name in flags.absent)
+        text += f" Without a limit, so not judged: {missing}."
     return Statement(level, "samples", text)
 
 
@@ -229,7 +231,20 @@ def _of_truth(evaluation: dict[str, Any]) -> list[Statement]:
             f"a constant {flattened['constant']:.2f}."
         )
     level = _level(agreement, AGREEMENT, more_is_better=True)
-    return [Statement(level, "agreement with the truth", text)]
+    return [Statement(level, "agreement with the truth", text), *_of_coverage(evaluation)]
+
+
+def _of_coverage(evaluation: dict[str, Any]) -> list[Statement]:
+    held = evaluation.get("intervals", {})
+    coverage, nominal = held.get("mean_of_types", {}).get("coverage"), held.get("level")
+    if coverage is None or nominal is None:
+        return []
+    text = (
+        f"The {nominal:.0%} intervals hold the truth given in {coverage:.0%} of cases, mean over "
+        "types."
+    )
+    level = _level(nominal - coverage, SHORT, more_is_better=False)
+    return [Statement(level, "intervals against the truth", text)]
 
 
 def _of_fit(facts: Facts) -> list[Statement]:

@@ -21,7 +21,11 @@ ATTRIBUTES = {
     "n_missing_genes": 4,
     "missing_genes": ["x1", "x2", "x3", "x4"],
     "mrna_content": "published",
-    "flag_limits": {"reconstruction_error": 0.5},
+    "flag_limits": {
+        "domain_distance": {"limit": 1.0, "calibrated_on": "750 pseudobulks", "expected": 0.01},
+        "missing_type": {"limit": 1.0, "calibrated_on": "750 pseudobulks", "expected": 0.01},
+        "reconstruction_error": {"limit": 0.5, "calibrated_on": "750 pseudobulks"},
+    },
 }
 
 
@@ -83,7 +87,14 @@ def write_cohort(path: pathlib.Path, n_samples: int = 6, n_genes: int = 9) -> pa
     attributes = {
         "unit": "TPM",
         "origin": "bulk",
-        "genes": {"n_source": 14, "n_genes": n_genes, "panel": {"found": 16, "wanted": 20}},
+        "genes": {
+            "n_source": 14,
+            "n_genes": n_genes,
+            "panel": {"found": 16, "wanted": 20},
+            "findings": [
+                {"kind": "date", "done": "dropped", "count": 2, "examples": ["1-Sep", "2-Mar"]}
+            ],
+        },
         "notes": ["2 names look like dates of a spreadsheet"],
     }
     group = write.create(path, schema.COHORT, coordinates, attributes)

@@ -69,12 +69,24 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
                 "flattened": {"ccc": 0.75},
             }
         },
+        "intervals": {
+            "level": 0.9,
+            "per_type": {"B": {"coverage": 0.875, "width": 0.25, "n_samples": 5}},
+            "mean_of_types": {"coverage": 0.875, "width": 0.25},
+        },
+        "contrast": {
+            "column": "stage",
+            "base": "A",
+            "against": "B",
+            "scores": {"model": {"B": {"r": 0.375}}},
+            "mean_of_types": {"model": {"r": 0.375}},
+        },
         "profile": {"all": {"model": {"B": {"skill": 0.125, "median_r": 0.25, "n_samples": 5.0}}}},
         "notes": ["1 sample not compared"],
         "made_from": {"results": {"digest": "of something else"}},
     }
     (folder / "evaluation.json").write_text(json.dumps(evaluation))
-    (folder / "evaluation_extra.png").write_bytes(b"\x89PNG stands for a picture")
+    (folder / "contrast.png").write_bytes(b"\x89PNG stands for a picture")
     options = page.Options(
         cohort=reported.write_cohort(folder / "cohort.zarr"),
         model=reported.write_model(folder / "model"),
@@ -147,7 +159,15 @@ def test_run__other_inputs_are_shown(made: pathlib.Path) -> None:
     assert "1 sample not compared" in reader.text
     assert "training.epochs" in reader.text
     pictures = [value.get("alt") for tag, value in reader.tags if tag == "img"]
-    assert "evaluation extra" in pictures
+    assert "Differences between groups" in pictures
+    files = made / "report_files"
+    assert rows(files / "evaluation_proportions.csv")[-1]["CCC model"] == "0.75"
+    assert rows(files / "evaluation_profiles_all.csv")[0]["r model"] == "0.25"
+    assert rows(files / "evaluation_contrast.csv")[1]["r model"] == "0.375"
+    assert rows(files / "evaluation_intervals.csv")[0]["share that holds the truth"] == "0.875"
+    assert rows(files / "gene_names.csv") == [
+        {"found": "date", "done": "dropped", "names": "2", "the first of them": "1-Sep, 2-Mar"}
+    ]
 
 
 @pytest.mark.usefixtures("undrawn")

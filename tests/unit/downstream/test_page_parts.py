@@ -67,9 +67,28 @@ def test_find__a_limit_itself_is_not_beyond(tmp_path: pathlib.Path) -> None:
     assert flags.absent == []
 
 
-def test_find__without_a_limit_nothing_is_flagged(tmp_path: pathlib.Path) -> None:
-    lacking = ["domain_distance", "missing_type"]
-    flags = page_flags.find(facts(tmp_path / "r.zarr", leave_out=lacking, attributes={}))
+@pytest.mark.parametrize(
+    ("expected", "level"), [(0.01, "careful"), (0.05, "good"), (float("nan"), "careful")]
+)
+def test_judge__flags_that_chance_explains_are_no_worry(
+    tmp_path: pathlib.Path, expected: float, level: str
+) -> None:
+    # One of twenty is flagged: .05, of which so much is expected.
+    distance = np.where(np.arange(20) == 7, 1.5, 0.5)
+    stated = {"domain_distance": {"limit": 1.0, "expected": expected}}
+    if np.isnan(expected):
+        del stated["domain_distance"]["expected"]
+    attributes = {**reported.ATTRIBUTES, "flag_limits": stated}
+    changed = {"domain_distance": distance}
+    found = facts(tmp_path / "r.zarr", 20, changed=changed, attributes=attributes)
+    assert levels(found)["samples"] == level
+    statements = page_verdict.judge(found, page_flags.find(found), {})
+    assert "1 of 20" in statements[1].text
+    assert ("by chance" in statements[1].text) == (not np.isnan(expected))
+
+
+def test_find__without_limits_nothing_is_flagged(tmp_path: pathlib.Path) -> None:
+    flags = page_flags.find(facts(tmp_path / "r.zarr", attributes={}))
     assert not flags.beyond
     assert flags.absent == ["domain_distance", "missing_type", "reconstruction_error"]
 
@@ -145,7 +164,8 @@ def test_judge__each_statement_follows_its_numbers(tmp_path: pathlib.Path) -> No
     statements = {s.subject: s for s in page_verdict.judge(found, page_flags.find(found), {})}
     assert "80%" in statements["genes"].text
     assert "4 of 20" in statements["genes"].text
-    assert "1 of 6 samples are flagged: 1 unlike the training samples" in statements["samples"].text
+    text = statements["samples"].text
+    assert "1 of 6 samples are flagged: 1 unlike the training samples, 0 may hold" in text
     # Intervals are .1 wide for B and .3 for NK; where the fraction is .2 nothing is cut off.
     assert "0.100 for B and 0.300 for NK" in statements["proportions"].text
     assert "90% interval" in statements["proportions"].text
@@ -189,11 +209,15 @@ def test_judge__rare_types_and_poor_agreement_are_told(tmp_path: pathlib.Path) -
             "model": {"mean_of_types": {"ccc": 0.3}, "flattened": {"ccc": 0.7}},
             "constant": {"flattened": {"ccc": 0.66}},
         },
+        "intervals": {"level": 0.9, "mean_of_types": {"coverage": 0.8, "width": 0.1}},
     }
     statements = {s.subject: s for s in page_verdict.judge(found, page_flags.find(found), scores)}
     assert "NK (0%)" in statements["rare types"].text
     truth = statements["agreement with the truth"]
     assert truth.level == "poor"
+    held = statements["intervals against the truth"]
+    assert held.level == "careful"
+    assert "90% intervals hold the truth given in 80% of cases" in held.text
     assert all(number in truth.text for number in ("12 samples", "0.30", "0.70", "0.66"))
 
 
