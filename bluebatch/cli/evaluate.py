@@ -53,6 +53,13 @@ from bluebatch.downstream import evaluate
 @click.option(
     "--profiles", type=options.PATH, help="csv of profiles of sorted cells: cell types, genes."
 )
+@click.option(
+    "--bootstrap",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Draw the samples anew so often, for intervals of the headline scores: e.g. 2000.",
+)
 @options.overwrite_option
 @output.flags
 def evaluate_command(

@@ -5,9 +5,13 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
+import numpy.typing as npt
+
 from bluebatch.downstream import (
+    bootstrap,
     comparison,
     evaluation_files,
+    flagged,
     intervals,
     proportions,
     sections,
@@ -17,6 +21,7 @@ from bluebatch.downstream import (
 from bluebatch.downstream.report import Evaluation, Section
 from bluebatch.store import places, read
 
+Array = npt.NDArray[Any]
 JSON_FILE = evaluation_files.JSON_FILE
 INPUTS = ("model", "cohort", "samples", "profiles")
 
@@ -53,6 +58,8 @@ class Options:
         Table of the samples with that column.
     profiles : str, pathlib.Path or None
         Table of profiles of sorted cells, linear, with which mean profiles are compared.
+    bootstrap : int
+        How often the samples are drawn anew for intervals of the headline scores; 0 for none.
     overwrite : bool
         Whether another evaluation at the output path is replaced.
     """
@@ -69,6 +76,7 @@ class Options:
     groups: Sequence[str] = ()
     samples: str | pathlib.Path | None = None
     profiles: str | pathlib.Path | None = None
+    bootstrap: int = 0
     overwrite: bool = False
 
     def wanted(self) -> sections.Wanted:
@@ -137,19 +145,17 @@ def run(
     else:
         notes += proportions.note_sums(compared)
     profiles, more, added = _compare_profiles(pair, asked, options)
-    held = intervals.compare(store, matched, compared["truth"], renormalise=options.renormalise)
-    if held is not None:
-        more, added = {"intervals": held, **more}, held.notes + added
+    honest, warned = _compare_honesty(pair, compared, options)
     evaluation = Evaluation(
         cell_types=matched.cell_types,
         n_samples=len(matched.samples),
         fractions=proportions.score(compared),
         profiles=profiles.tables,
         n_genes=profiles.n_genes,
-        notes=notes + profiles.notes + added,
+        notes=notes + profiles.notes + warned + added,
         settings=_json_values(options),
         made_from=made_from,
-        sections=more,
+        sections={**honest, **more},
     )
     evaluation_files.write(folder, evaluation, compared)
     return evaluation
@@ -166,6 +172,25 @@ def _compare_profiles(
         profiles.notes.append("profiles are not scored: the truth is a table of proportions")
     more, notes = sections.measure(pair, asked, options.min_cells, scored=scored)
     return profiles, more, notes
+
+
+def _compare_honesty(
+    pair: comparison.Pair, compared: dict[str, Array], options: Options
+) -> tuple[dict[str, Section], list[str]]:
+    found: dict[str, Section] = {}
+    notes: list[str] = []
+    if options.bootstrap:
+        found["bootstrap"] = bootstrap.resample(compared, options.bootstrap)
+    results, matched, true = pair.results, pair.matched, compared["truth"]
+    held = intervals.compare(results, matched, true, renormalise=options.renormalise)
+    if held is not None:
+        found["intervals"], notes = held, held.notes
+    told = flagged.compare(results, matched, compared["model"], true)
+    if told is not None:
+        found["flags"] = told
+    if options.bootstrap:
+        found["bootstrap"] = bootstrap.resample(compared, options.bootstrap)
+    return found, notes
 
 
 def _open_bulk(

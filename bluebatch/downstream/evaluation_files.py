@@ -21,6 +21,8 @@ from bluebatch.store import digests, files, model_folder, outputs, places, read
 Array = npt.NDArray[Any]
 JSON_FILE = "evaluation.json"
 FIGURE_FILE = "evaluation.png"
+# Of the table and the figure of each further part.
+PREFIX = "evaluation_"
 
 
 def made_from(**inputs: str | places.Place | None) -> dict[str, Any]:
@@ -108,10 +110,10 @@ def write(folder: places.Place, evaluation: Evaluation, fractions: dict[str, Arr
             drawn = contrast_figure.draw(section)
         else:
             continue
-        figures.save(drawn, folder / f"{name}.png")
+        figures.save(drawn, folder / f"{PREFIX}{name}.png")
         text = io.StringIO()
         section.as_frame().to_csv(text, index=False, float_format="%.6g")
-        with outputs.whole_file(folder / f"{name}.csv") as temporary:
+        with outputs.whole_file(folder / f"{PREFIX}{name}.csv") as temporary:
             temporary.write_text(text.getvalue())
 
 

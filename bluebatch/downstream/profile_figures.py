@@ -122,5 +122,5 @@ def draw_scatter(axes: Axes, true: Array, predicted: Array, title: str, text: st
     axes.scatter(true, predicted, s=size, color=figures.BLUE, alpha=0.4, linewidths=0, zorder=2)
     axes.set(xlim=(-end, end), ylim=(-end, end), aspect="equal")
     axes.set_title(title, loc="left", fontweight="bold")
-    axes.text(0.04, 0.97, text, transform=axes.transAxes, va="top", fontsize=8)
+    axes.text(0.97, 0.03, text, transform=axes.transAxes, ha="right", va="bottom", fontsize=8)
     axes.locator_params(nbins=4)

@@ -116,8 +116,8 @@ def test_run__writes_numbers_and_a_picture(folder: pathlib.Path, tmp_path: pathl
     assert sorted(path.name for path in out.iterdir()) == [
         "evaluation.json",
         "evaluation.png",
-        "mean_profile.csv",
-        "mean_profile.png",
+        "evaluation_mean_profile.csv",
+        "evaluation_mean_profile.png",
     ]
 
 
