@@ -1,11 +1,13 @@
 """What is learnt of a cohort is learnt once: however the rest is cut and spread, the bits agree."""
 
 import pathlib
+import re
 import signal
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 import zarr
 from click.testing import CliRunner
@@ -120,6 +122,22 @@ def test_init__learns_the_same_by_other_blocks_and_threads(
     assert plan.inputs == partition.Plan.load(folder / "whole.zarr").inputs
 
 
+def test_init__for_gpus_where_there_is_none_learns_on_the_processor(
+    folder: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    cohort, out = folder / "small.zarr", tmp_path / "out.zarr"
+    gpu, on_cpu = infer.Options(device="cuda"), tmp_path / "on_cpu.zarr"
+    told = infer.init(cohort, folder / "model", out, SETTINGS, gpu)
+    assert (told.done, told.seconds) == (True, None)
+    infer.init(cohort, folder / "model", on_cpu, SETTINGS, CPU)
+    begun, expected = partition.Plan.load(out), partition.Plan.load(on_cpu)
+    assert begun.settings["device"] == "cuda"
+    assert begun.inputs == expected.inputs
+    again = infer.init(cohort, folder / "model", out, SETTINGS, gpu)
+    assert again.notes[-1].startswith("an unfinished run")
+
+
 def test_fill_partition__a_worker_takes_what_was_learnt_from_the_store(
     folder: pathlib.Path, begun: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,6 +188,7 @@ def test_preview__tells_what_is_learnt_and_writes_nothing(
     assert code == 0, said
     assert "as a cohort: alignment and profile shift from 128 samples" in said
     assert "120 input genes" in said
+    assert re.search(r"peak memory .*learning [0-9]", said)
     assert not list(tmp_path.iterdir())
 
 

@@ -1,6 +1,7 @@
 """A cohort is learnt from by a stand-in for the networks that is fitted in no time."""
 
 import pathlib
+import tracemalloc
 
 import numpy as np
 import numpy.typing as npt
@@ -166,13 +167,32 @@ def test_learn__large_cohorts_are_learnt_from_runs_spread_over_them(
     monkeypatch.setattr(cohort_learning, "MOST_SAMPLES", 32)
     asked: list[slice] = []
     inputs = study.reader.inputs
-    monkeypatch.setattr(
-        study.reader, "inputs", lambda rows: asked.append(rows) or inputs(rows), raising=True
-    )
+
+    def recorded(rows: slice) -> task.Arrays:
+        asked.append(rows)
+        return inputs(rows)
+
+    monkeypatch.setattr(study.reader, "inputs", recorded)
     _, shift = study.learn()
     # Four runs of eight of 99 samples: at 0, 91 / 3, 182 / 3 and 91.
     assert asked == [slice(0, 8), slice(30, 38), slice(60, 68), slice(91, 99)]
     assert shift.n_samples == 32
+
+
+def test_held_bytes__covers_what_is_held(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cohort_learning, "MOST_SAMPLES", 300)
+    study, predictor = Study(tmp_path, 300, platform=1.0, own=0.3), Ridge()
+    priced = cohort_learning.held_bytes(study.trained, predictor.micro_batch)
+    # One block is read, and one micro-batch predicted, at a time.
+    others = study.reader.price().reading * blocks.BLOCK_ROWS
+    others += 64 * 4 * (120 + 3 * N_TYPES * 90 + 4 * 90)
+    tracemalloc.start()
+    cohort_learning.learn(study.trained, study.reader, study.store, predictor)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert priced / 4 < peak < priced + others
 
 
 @pytest.mark.parametrize(("n_samples", "is_shifted"), [(19, False), (20, True)])
