@@ -1,7 +1,11 @@
+import json
+import pathlib
+
 import numpy as np
 import pytest
+from unit.downstream import stores
 
-from bluebatch.downstream import bootstrap
+from bluebatch.downstream import bootstrap, evaluate
 from bluebatch.expression import metrics
 
 
@@ -66,3 +70,18 @@ def test_resample__is_the_same_again() -> None:
     first = bootstrap.resample(fractions, 30).as_dict()
     assert first == bootstrap.resample(fractions, 30).as_dict()
     assert list(first["proportion"]) == ["model"]
+
+
+def test_evaluate__writes_and_prints_the_intervals_when_asked(tmp_path: pathlib.Path) -> None:
+    known = stores.draw(40, 2)
+    truth = stores.write_truth(tmp_path / "truth.zarr", known)
+    results = stores.write_results(tmp_path / "results.zarr", known, error=0.3)
+    options = evaluate.Options(bootstrap=25, proportions_only=True)
+    found = evaluate.run(results, truth, tmp_path, options)
+    content = json.loads((tmp_path / "evaluation.json").read_text())
+    low, high = content["bootstrap"]["proportion"]["model"]["mean_of_types"]["ccc"]
+    assert low < content["proportion"]["model"]["mean_of_types"]["ccc"] < high
+    assert content["bootstrap"]["n_resamples"] == 25
+    assert "95% intervals over 40 samples (25 bootstrap resamples)" in found.as_text()
+    plain = evaluate.Options(proportions_only=True, overwrite=True)
+    assert "bootstrap" not in evaluate.run(results, truth, tmp_path, plain).as_dict()
