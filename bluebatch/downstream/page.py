@@ -17,12 +17,6 @@ from bluebatch.downstream import (
 )
 from bluebatch.store import outputs, places
 
-READING = (
-    "Levels are set by plain thresholds and are for orientation. What was held out to measure "
-    "skill and intervals are pseudobulks of the training studies: real samples, and other studies "
-    "above all, can be worse than these numbers say."
-)
-
 
 @dataclasses.dataclass(frozen=True)
 class Options:
@@ -161,7 +155,7 @@ def _compose(
         subtitle="Cell-type proportions and expression profiles estimated from bulk RNA-seq by "
         f"bluebatch {facts.attributes.get('bluebatch_version', version)}",
         summary=page_verdict.sum_up(statements),
-        reading=READING,
+        reading=page_verdict.how_to_read(),
         footer=f"Made by bluebatch {version} from the results with the digest {facts.digest}.",
         numbers=[
             ("samples", f"{len(facts.samples):,}"),

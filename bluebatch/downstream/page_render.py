@@ -166,6 +166,7 @@ def _picture(picture: page_content.Picture, folder: places.Place, link: Any) -> 
     ):
         with outputs.whole_file(folder / name) as temporary:
             temporary.write_bytes(content)
+    picture.figure.clear()  # a page may have dozens, of thousands of marks each
     page_content.write_csv(folder / names["csv"], picture.columns, picture.rows)
     # A PNG's width and height stand in its first chunk.
     size = struct.unpack(">II", png[16:24])

@@ -71,6 +71,26 @@ def sum_up(statements: Sequence[Statement]) -> str:
     return " ".join(parts)
 
 
+def how_to_read() -> str:
+    """Tell where the levels end, and what they do not say.
+
+    Returns
+    -------
+    str
+        A paragraph.
+    """
+    return (
+        "Levels are plain thresholds, for orientation. Sound: from "
+        f"{COVERAGE[0]:.0%} of the genes measured; no more samples flagged than chance explains; "
+        f"in every type a median interval of at most {WIDTH[0]:g}, and a skill above "
+        f"{page_heatmaps.USABLE:g} for at least {SKILLED[0]:.0%} of the genes; a mean concordance "
+        f"from {AGREEMENT[0]:g}. Poor: below {COVERAGE[1]:.0%}, over {FLAGGED[1]:.0%} more, above "
+        f"{WIDTH[1]:g}, below {SKILLED[1]:.0%}, below {AGREEMENT[1]:g}. Skill and limits were "
+        "measured on held-out pseudobulks of the training studies: real samples, and other "
+        "studies above all, can be worse than these numbers say."
+    )
+
+
 def interval_text(facts: Facts) -> str:
     """Say what the intervals are meant to hold.
 

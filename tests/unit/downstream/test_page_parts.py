@@ -33,7 +33,7 @@ def levels(found: page_facts.Facts) -> dict[str, str]:
 
 def test_cells__gaps_numbers_and_words_are_told_apart() -> None:
     columns = ["word", "share (%)", "part", "number", "gap", "nan"]
-    row = ["<b>", 12.6, 0.12345, 20000, None, float("nan")]
+    row: page_content.Row = ["<b>", 12.6, 0.12345, 20000, None, float("nan")]
     table = page_content.Table("t", "T", columns, [row])
     cells = table.cells()[0]
     assert [cell.text for cell in cells] == ["<b>", "13", "0.123", "20,000", "-", "-"]
