@@ -89,8 +89,8 @@ def learn(learner: task.Task, store: read.Store) -> task.Arrays:
     Returns
     -------
     dict of str to np.ndarray
-        Named ``novelty_...``; nothing where there are fewer than two cell types, no sample of one
-        reference alone, or fewer than `novelty_learning.LEAST_ROWS` validation samples.
+        Named ``novelty_...``; nothing where there are fewer than two cell types, fewer than
+        `novelty.LEAST_GENES` genes, or fewer than `novelty_learning.LEAST_ROWS` validation samples.
     """
     training, held_out = (Blocks(learner, store, name) for name in ("train", "validation"))
     if held_out.n_rows < novelty_learning.LEAST_ROWS or not training.n_references:
@@ -98,8 +98,10 @@ def learn(learner: task.Task, store: read.Store) -> task.Arrays:
     fitted = novelty_learning.fit(training, training.n_rows, training.n_references)
     if fitted is None:
         return {}
-    scores = [fitted.score(block["cpm"][:, fitted.gene]) for block in held_out]
-    return novelty_learning.calibrate(fitted, np.concatenate(scores)).arrays()
+    scores = np.concatenate([fitted.score(block["cpm"][:, fitted.gene]) for block in held_out])
+    if np.isfinite(scores).all(axis=1).sum() < novelty_learning.LEAST_ROWS:
+        return {}
+    return novelty_learning.calibrate(fitted, scores).arrays()
 
 
 def held_bytes(store: read.Store) -> int:
