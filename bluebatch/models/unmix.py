@@ -34,7 +34,7 @@ class MemberSettings(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
 
-    input: inputs.Input = "zscore"
+    input: inputs.Input = "rank"
     noise: float = pydantic.Field(default=0.5, ge=0)
     gaps: float = pydantic.Field(default=0.1, ge=0, lt=1)
     seed: int = 0
@@ -85,9 +85,10 @@ class ModelSettings(pydantic.BaseModel):
     output: Literal["linear", "relu"] = "linear"
     members: tuple[MemberSettings, ...] = pydantic.Field(
         default=(
-            MemberSettings(input="zscore"),
-            MemberSettings(input="rank", seed=1),
-            MemberSettings(input="rank", seed=2),
+            MemberSettings(),
+            MemberSettings(seed=1),
+            MemberSettings(seed=2),
+            MemberSettings(noise=1.0, seed=3),
         ),
         min_length=1,
     )
