@@ -11,6 +11,7 @@ from typing import Literal
 import pydantic
 
 from bluebatch.engine import filling, infer_summary, precision, predict, prospect
+from bluebatch.expression import conformal
 from bluebatch.run import cluster, memory, partition, staged
 from bluebatch.run.preview import Preview
 from bluebatch.store import places, write
@@ -54,7 +55,7 @@ class InferenceSettings(pydantic.BaseModel):
     min_marker_coverage: float = pydantic.Field(default=0.1, ge=0, le=1)
     codec: write.Codec = "none"
     profile_dtype: Literal["float32", "float16"] = "float32"
-    level: float = pydantic.Field(default=0.9, gt=0, lt=1)
+    level: float = pydantic.Field(default=conformal.LEVEL, gt=0, lt=1)
     profile_sd: bool = False
     as_cohort: bool = False
 

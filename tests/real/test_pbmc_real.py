@@ -12,7 +12,7 @@ from bluebatch.downstream import evaluate
 from bluebatch.engine import infer, train
 from bluebatch.expression import metrics
 from bluebatch.simulate import pseudobulk
-from bluebatch.store import ingest, read
+from bluebatch.store import ingest, model_folder, read
 
 pytestmark = pytest.mark.real
 
@@ -69,6 +69,14 @@ def test_monaco__real_bulk_is_good_enough_for_a_default(folder: pathlib.Path) ->
 def test_kang__an_unseen_study(folder: pathlib.Path) -> None:
     results = infer_cohort(folder, "kang", "fp32")
     assert score(results, folder / "kang.zarr", model=folder / "model")["ccc"] >= 0.9
+
+
+def test_train__intervals_hold_what_they_say_within_the_study(folder: pathlib.Path) -> None:
+    card = model_folder.read_card(folder / "model")
+    mean = card.scores["test"]["mean"]
+    # 750 test samples, of other cells than those that calibrated.
+    assert mean["coverage at level 0.9, mean of types"] == pytest.approx(0.9, abs=0.03)
+    assert mean["profile_coverage at level 0.9, mean of types"] == pytest.approx(0.9, abs=0.03)
 
 
 @pytest.mark.parametrize("cohort", ["kang", "monaco"])
