@@ -217,8 +217,7 @@ class Task(task.Task):
         Returns
         -------
         Task
-            With ``scores`` in its card, and among its arrays ``skill`` and ``spread`` (cell_type,
-            gene) and what intervals and deviations are calibrated by.
+            With ``scores`` in its card, and in its arrays ``skill``, ``spread`` and calibrations.
         """
         found = unmix_scores.judge(self, store, predict)
         facts = {**self.card.facts, **found.facts}
@@ -261,12 +260,8 @@ class Task(task.Task):
         errors.LabelMismatchError
             If it measures too few of the input genes.
         """
-        knowledge = unmixing.Knowledge(
-            card=self.card,
-            arrays=self.arrays,
-            mrna=self.settings.mrna,
-            cpm_over=self.settings.panel.cpm_over,
-        )
+        cpm_over = self.settings.panel.cpm_over
+        knowledge = unmixing.Knowledge(self.card, self.arrays, self.settings.mrna, cpm_over)
         return unmixing.Reader(knowledge, store, options)
 
     def _of(self, store: read.Store) -> unmix_examples.Examples:
