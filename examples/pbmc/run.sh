@@ -28,11 +28,12 @@ bluebatch infer "$out/kang.zarr" --model "$out/model" --out "$out/kang_results.z
 bluebatch evaluate "$out/kang_results.zarr" --truth "$out/kang.zarr" \
   --model "$out/model" --out "$out/kang"
 
-# Real bulk RNA-seq, with flow cytometry of the same tubes as truth.
+# Real bulk RNA-seq, with flow cytometry of the same tubes as truth; mean predicted profiles beside
+# those of cells sorted in the same study.
+python "$here/sorted_cells.py" "$data/bulk/pbmc_monaco_s4_signature_17types_tpm.csv.gz" \
+  "$out/sorted_cells.csv"
 bluebatch ingest "$data/bulk/pbmc_monaco_s13_tpm.h5ad" --model "$out/model" --out "$out/monaco.zarr"
 bluebatch infer "$out/monaco.zarr" --model "$out/model" --out "$out/monaco_results.zarr"
 bluebatch evaluate "$out/monaco_results.zarr" --truth "$data/bulk/pbmc_monaco_s13_truth.csv" \
-  --renormalise --cohort "$out/monaco.zarr" --model "$out/model" --out "$out/monaco"
-
-# Mean predicted profile of each type against sorted cells of the same study.
-python "$here/sorted_cells.py" "$out" "$data/bulk/pbmc_monaco_s4_signature_17types_tpm.csv.gz"
+  --renormalise --cohort "$out/monaco.zarr" --model "$out/model" --out "$out/monaco" \
+  --profiles "$out/sorted_cells.csv"
