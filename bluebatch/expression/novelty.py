@@ -13,7 +13,8 @@ part that a further type as unlike them would have in the gene's deviation. A fo
 moves most genes, those of low w included: their mean deviation is the domain distance, and their
 typical relative deviation is added to v before the missing type is judged: the mean deviation of
 the few genes that count most, weighted by w, in units of the others'. A cell state that the
-reference lacks looks as a missing type does, and a type that resembles a known one hardly shows.
+reference lacks looks as a missing type does, a type that resembles a known one hardly shows, and
+one whose marks are genes in which the known types agree shows in the distance rather.
 """
 
 import dataclasses
