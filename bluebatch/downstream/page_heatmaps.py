@@ -200,7 +200,7 @@ def _draw_strip(axes: Axes, proportion: Array, groups: Groups, rows: Array) -> N
             places[mine], proportion[mine], width=1.0, color=colours[index],
             label=figures.label(groups.names[index]),
         )  # fmt: skip
-    axes.set_ylim(0, max(0.01, float(np.nanmax(proportion, initial=0)) * 1.05))
+    axes.set_ylim(0, max(0.01, float(proportion.max(initial=0)) * 1.05))
     axes.set_ylabel("proportion", fontsize=7)
     axes.locator_params(axis="y", nbins=3)
     if groups.column:

@@ -164,7 +164,8 @@ def specific(mean: Array) -> Array:
     known = np.where(np.isnan(mean), -np.inf, mean)
     others = [np.delete(known, index, axis=0) for index in range(len(known))]
     highest = np.stack([part.max(axis=0, initial=-np.inf) for part in others])
-    return np.where(np.isfinite(known) & np.isfinite(highest), known - highest, np.nan)
+    there = np.isfinite(known) & np.isfinite(highest)
+    return np.subtract(known, highest, out=np.full(known.shape, np.nan), where=there)
 
 
 def _blocks(n_rows: int) -> list[slice]:

@@ -48,7 +48,7 @@ def draw_flags(facts: Facts, flags: page_flags.Flags) -> page_content.Picture:
                 axes.axhline(limit, color=figures.VERMILION, linewidth=0.9, linestyle="--")
             axes.set_title(page_flags.title(name), loc="left", fontsize=9)
             axes.set_xlabel("samples, sorted (%)", fontsize=8)
-            axes.set_ylim(bottom=min(0.0, float(np.nanmin(values, initial=0))))
+            axes.set_ylim(bottom=min([0.0, *values[shown].tolist()]))
             rows += [(name, facts.samples[row], float(values[row]), limit) for row in shown]
     return page_content.Picture(
         "flags",

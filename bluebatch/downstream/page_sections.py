@@ -76,9 +76,14 @@ def profiles(facts: Facts, groups: Groups) -> Section:
             f"Only the first {page_profiles.MAX_TYPES} types are drawn by sample; not drawn: "
             f"{', '.join(hidden)}."
         )
-    if set(absent) - set(hidden):
-        lacking = [name for name in absent if name not in hidden]
-        section.notes.append(f"No profile in the samples looked at: {', '.join(lacking)}.")
+    seen = dict(zip(facts.cell_types, np.isfinite(found.mean).any(axis=1), strict=True))
+    shown = [name for name in absent if name not in hidden]
+    unmarked = [name for name in shown if seen[name] and not found.markers[name]]
+    if unmarked:
+        section.notes.append(f"No markers are known, so none are drawn: {', '.join(unmarked)}.")
+    unseen = [name for name in shown if name not in unmarked]
+    if unseen:
+        section.notes.append(f"No profile in the samples looked at: {', '.join(unseen)}.")
     if any(found.markers.values()):
         section.pictures.append(page_heatmaps.draw_overview(facts, found))
     section.pictures += [page_heatmaps.draw_type(facts, groups, each) for each in found.types]

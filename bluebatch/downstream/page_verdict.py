@@ -125,6 +125,8 @@ def _of_genes(facts: Facts) -> Statement:
     known = share[np.isfinite(share)]
     middle = float(np.median(known)) if len(known) else np.nan
     n_genes, n_missing = (facts.attributes.get(f"n_{name}_genes") for name in ("panel", "missing"))
+    if not len(known):
+        return Statement("unknown", "genes", "How much was measured is not known.")
     text = f"In the median sample {middle:.0%} of the genes that the model reads were measured"
     if isinstance(n_genes, int) and isinstance(n_missing, int):
         text += f" ({n_missing:,} of {n_genes:,} are not in the cohort at all)"
@@ -142,14 +144,18 @@ def _of_genes(facts: Facts) -> Statement:
 
 def _of_samples(facts: Facts, flags: page_flags.Flags) -> Statement:
     n_samples = len(facts.samples)
-    if not flags.beyond:
+    if not flags.found:
         text = (
             "The results hold no flags, so samples unlike the reference cannot be told from the "
             "others: train and infer again with this version to have them."
         )
         return Statement("unknown", "samples", text)
+    if not any(flag.n_judged for flag in flags.found.values()):
+        return Statement("unknown", "samples", "No sample has a value to be judged by.")
     n_flagged = int(flags.any(n_samples).sum())
-    counts = [f"{int(mine.sum()):,} {REASONS[name]}" for name, mine in flags.beyond.items()]
+    # Said of one sample there, of several here.
+    reasons = {name: words.replace(" its ", " their ") for name, words in REASONS.items()}
+    counts = [f"{int(mine.sum()):,} {reasons[name]}" for name, mine in flags.beyond.items()]
     by_chance = np.nan_to_num(flags.expected())
     level = _level(n_flagged / max(1, n_samples) - by_chance, FLAGGED, more_is_better=False)
     if n_flagged:
@@ -217,7 +223,7 @@ def _of_types(facts: Facts) -> list[Statement]:
     rare = [
         f"{name} ({share:.0%})"
         for name, share in zip(facts.cell_types, present, strict=True)
-        if share < PRESENT
+        if share < PRESENT and known.any()
     ]
     n_empty = int((~known.any(axis=1)).sum())
     found = []

@@ -205,6 +205,14 @@ def test_run__a_type_that_is_nowhere_and_a_sample_without_values_are_no_obstacle
     assert "1 samples have no proportions" in reader.text
 
 
+def test_run__nothing_measured_in_the_only_sample_is_reported_too(tmp_path: pathlib.Path) -> None:
+    gaps = {name: np.full_like(array, np.nan, float) for name, array in reported.values(1).items()}
+    results = reported.write_results(tmp_path / "none.zarr", 1, changed=gaps)
+    summary = page.run(results, tmp_path / "none.html")
+    assert "Do not rely on: empty samples." in summary.verdict
+    assert "Looks sound" not in summary.verdict
+
+
 @pytest.mark.usefixtures("undrawn")
 def test_run__of_many_samples_some_are_shown_and_it_is_said(tmp_path: pathlib.Path) -> None:
     results = reported.write_results(tmp_path / "many.zarr", 3000)
