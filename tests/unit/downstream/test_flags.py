@@ -1,5 +1,6 @@
 import json
 import pathlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,13 +12,13 @@ from bluebatch.store import read
 
 DISTANCES = np.array([0.5, 1.0, 3.0, np.nan, 2.0], np.float32)
 MISSING = np.array([0.1, 0.2, 0.3, np.nan, 1.5], np.float32)
-LIMITS = {
+LIMITS: dict[str, Any] = {
     "domain_distance": {"limit": 1.0, "calibrated_on": "9 samples", "expected": 0.01},
     "missing_type": {"limit": 1.0, "calibrated_on": "9 samples", "expected": 0.01},
 }
 
 
-def result(path: pathlib.Path, **limits: object) -> read.Store:
+def result(path: pathlib.Path, **limits: Any) -> read.Store:
     known = stores.draw(5, seed=1)
     stores.write_results(path, known, domain_distance=DISTANCES, missing_type=MISSING)
     zarr.open_group(path, mode="r+").attrs["flag_limits"] = limits
