@@ -27,6 +27,7 @@ from bluebatch import config
 from bluebatch.downstream import evaluate
 from bluebatch.engine import infer, train
 from bluebatch.simulate import pseudobulk
+from bluebatch.store import digests
 
 TYPES, REFERENCES = cells.TYPES, cells.REFERENCES
 # The rest of the cells: no test split, the tests have cells of their own.
@@ -158,7 +159,7 @@ class Bench:
         cohort = self.test_store(test, seed)
         name = f"{test}-{mode}" if test == "monaco" else f"{test}-{mode}-{self.n_test}"
         results = folder / f"{name}.zarr"
-        asked = settings.model_dump(mode="json", exclude_defaults=True)
+        asked = {**settings.model_dump(mode="json"), "cohort": digests.of_store(cohort)}
         options = infer.Options(threads=self.threads, overwrite=True)
         self.once(
             folder,
@@ -176,10 +177,7 @@ class Bench:
 
     def folder(self, design: Design, seed: int) -> pathlib.Path:
         """Say where a model and its results stand: other settings, another folder."""
-        # What is as by default is left out, so that a new setting changes no old run.
-        asked = design.settings.model_dump(
-            mode="json", exclude_defaults=True, exclude={"inference"}
-        )
+        asked = design.settings.model_dump(mode="json", exclude={"inference"})
         name = "".join(c if c.isalnum() else "-" for c in design.name.lower())
         digest = _digest({**asked, "kang": design.kang})
         return self.out / "models" / f"{name}-{digest}" / f"seed-{seed}"
@@ -250,11 +248,11 @@ class Bench:
             "simulation": {"n_samples": self.n_test, "keep_cells": False},
         }
         chosen = config.load("pbmc", changes).part(pseudobulk.Settings)
-        options = pseudobulk.RunOptions(seed=seed)
+        options = pseudobulk.RunOptions(seed=seed, overwrite=True)
         self.once(
             out.parent,
             out.name,
-            {"seed": seed},
+            {"seed": seed, **chosen.model_dump(mode="json")},
             lambda: pseudobulk.run(pools, out, chosen, options),
         )
 
