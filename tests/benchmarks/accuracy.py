@@ -50,10 +50,11 @@ tests. Means over seeds and splits, with their range in brackets where there are
 square brackets hold the 95 % interval of a bootstrap over its 12 donors ({RESAMPLES:,} resamples;
 ends averaged over seeds). Skill is 1 - MSE / MSE of the mean training profile over all genes of a
 type; predicted p is that of the first model; the last column scores every profile above 1 % of
-cells, as others publish, the columns before it those drawn from 25 cells or more. The ceiling has the noise of
-its own draw, so that a predictor of the expectation can pass it. BLUE's network is
-configured for 20,400 samples x 200 epochs (`conf/blue.toml`); it normalises over its panel, so its
-profiles are scored on that scale, against its own mean profile.
+cells, as others publish, the columns before it those drawn from 25 cells or more. The ceiling has
+the noise of its own draw: who knew the expectation of the draws would reach skill (1 + s) / 2 and
+the root of r, which is the limit. BLUE's network is configured for 20,400 samples x 200 epochs
+(`conf/blue.toml`); it normalises over its panel, so its profiles are scored on that scale, against
+its own mean profile.
 """.replace("\n", " ").strip()
 
 

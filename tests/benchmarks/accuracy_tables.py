@@ -5,6 +5,7 @@ A record is one model on one test: ``row`` (its name), ``seed``, ``test``, ``mod
 """
 
 import functools
+import math
 import re
 import statistics
 from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +31,6 @@ SUBSETS = {
     "p > 0.1": "mean, p > .1",
     "p > 0.01, any cells": "mean, p > .01, any cells",
 }
-CEILING = "ceiling: another draw of the same cells"
 # Predictors of an evaluation beside its model, as rows.
 FRACTION_ROWS = {
     "NNLS": "NNLS on mean profiles",
@@ -44,8 +44,11 @@ PROFILE_ROWS = {
     "bulk": "the bulk itself",
     "closed form": "closed form, predicted p",
     "closed form, known p": "closed form, known p",
-    "ceiling": CEILING,
+    "ceiling": "ceiling: another draw of the same cells",
+    "limit": "limit: the expectation of such draws",
 }
+# Rows that are derived from another predictor.
+SOURCES = {"limit": "ceiling"}
 MEAN_PROFILE = "mean training profile"
 CCC, FLAT, ERROR = "mean of per-type CCC", "flattened CCC", "mean absolute error"
 INTERVAL = {
@@ -90,10 +93,10 @@ def profiles(records: Sequence[Record], test: str, score: str) -> Table:
     table: Table = {}
     for record, predictor, row in _listed(records, test, PROFILE_ROWS, "profile"):
         found = record["scores"]["profile"]
-        values = {name: by[score] for name, by in found["all"].get(predictor, {}).items()}
+        values = _by_type(found["all"], predictor, score)
         for subset, column in SUBSETS.items():
-            scores = found.get(subset, {}).get(predictor, {}).values()
-            known = [by[score] for by in scores if by[score] is not None]
+            scores = _by_type(found.get(subset, {}), predictor, score).values()
+            known = [value for value in scores if value is not None]
             values[column] = statistics.fmean(known) if known else None
         _add(table, row, values)
     if table and score == "skill":
@@ -157,8 +160,22 @@ def _listed(
     return rows + [
         (record, name, row)
         for record, name, row in simple
-        if name in record["scores"][kind] or name in record["scores"][kind].get("all", {})
+        if name in record["scores"][kind]
+        or SOURCES.get(name, name) in record["scores"][kind].get("all", {})
     ]
+
+
+def _by_type(scores: Mapping[str, Any], predictor: str, score: str) -> dict[str, float | None]:
+    source = SOURCES.get(predictor, predictor)
+    values = {name: by[score] for name, by in scores.get(source, {}).items()}
+    if predictor != "limit":
+        return values
+    return {name: None if known is None else _limit(known, score) for name, known in values.items()}
+
+
+def _limit(ceiling: float, score: str) -> float:
+    """Score the expectation of which truth and ceiling are two draws: their errors add up."""
+    return (1 + ceiling) / 2 if score == "skill" else math.sqrt(max(ceiling, 0))
 
 
 def _add(table: Table, row: str, values: Mapping[str, float | None]) -> None:

@@ -65,6 +65,23 @@ def test_markdown__profiles_name_what_does_not_exist() -> None:
     assert line_of(lines, "mean training profile", start)[3] == ".000 / -"
 
 
+def test_markdown__the_limit_is_derived_from_the_ceiling() -> None:
+    # Two draws e + n of variance B + v around the mean profile: skill of one for the other
+    # 1 - 2 v / (B + v), of e itself 1 - v / (B + v); r B / (B + v) and its root.
+    noise, signal = 3.0, 1.0
+    skill, r = 1 - 2 * noise / (signal + noise), signal / (signal + noise)
+    made = record("ours", 0, 0.5)
+    made["scores"]["profile"]["all"]["ceiling"] = {
+        "B": {"skill": skill, "median_r": r},
+        "NK": {"skill": None, "median_r": -0.25},
+    }
+    lines = accuracy_tables.markdown([made])
+    start = next(n for n, line in enumerate(lines) if "profiles, skill / median r" in line)
+    assert line_of(lines, "ceiling: another draw of the same cells", start)[1] == "-.500 / .250"
+    limit = line_of(lines, "limit: the expectation of such draws", start)
+    assert limit[1:4] == [".250 / .500", "- / .000", ".250 / .250"]
+
+
 def test_markdown__a_cohort_is_a_row_of_its_own_and_brings_no_baselines() -> None:
     records = [record("ours", 0, 0.5), record("ours", 0, 1.0, mode="cohort")]
     table = accuracy_tables.fractions(records, "kang")
