@@ -165,7 +165,8 @@ def specific(mean: Array) -> Array:
     others = [np.delete(known, index, axis=0) for index in range(len(known))]
     highest = np.stack([part.max(axis=0, initial=-np.inf) for part in others])
     there = np.isfinite(known) & np.isfinite(highest)
-    return np.subtract(known, highest, out=np.full(known.shape, np.nan), where=there)
+    lead = np.full(known.shape, np.nan)
+    return np.asarray(np.subtract(known, highest, out=lead, where=there))
 
 
 def _blocks(n_rows: int) -> list[slice]:

@@ -76,7 +76,8 @@ def profiles(facts: Facts, groups: Groups) -> Section:
             f"Only the first {page_profiles.MAX_TYPES} types are drawn by sample; not drawn: "
             f"{', '.join(hidden)}."
         )
-    seen = dict(zip(facts.cell_types, np.isfinite(found.mean).any(axis=1), strict=True))
+    known = np.isfinite(found.mean)
+    seen = {name: bool(known[at].any()) for at, name in enumerate(facts.cell_types)}
     shown = [name for name in absent if name not in hidden]
     unmarked = [name for name in shown if seen[name] and not found.markers[name]]
     if unmarked:

@@ -1,5 +1,6 @@
 """What can be trusted: statements computed from a result's numbers, each with its level."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ SKILLED = (0.3, 0.1)
 AGREEMENT = (0.8, 0.5)
 PRESENT = 0.1
 SHORT = (0.03, 0.15)
+MOST = 0.5
 
 
 def judge(facts: Facts, flags: page_flags.Flags, evaluation: dict[str, Any]) -> list[Statement]:
@@ -37,7 +39,8 @@ def judge(facts: Facts, flags: page_flags.Flags, evaluation: dict[str, Any]) -> 
     list of Statement
         In the order in which they should be read.
     """
-    found = [_of_genes(facts), _of_samples(facts, flags), _of_intervals(facts), _of_skill(facts)]
+    found = [_of_genes(facts), _of_samples(facts, flags), _of_intervals(facts)]
+    found.append(_beyond_training(_of_skill(facts), flags))
     found += [*_of_types(facts), *_of_truth(evaluation), *_of_fit(facts)]
     return found
 
@@ -213,6 +216,15 @@ def _of_skill(facts: Facts) -> Statement:
     if poor:
         text += f" Hardly any gene can be compared in {', '.join(poor)}."
     return Statement(level, "profiles", text)
+
+
+def _beyond_training(statement: Statement, flags: page_flags.Flags) -> Statement:
+    """Doubt what was held out where most samples are unlike it."""
+    beyond = flags.beyond.get("domain_distance")
+    if statement.level != "good" or beyond is None or beyond.mean() <= MOST:
+        return statement
+    text = f"{statement.text} Most samples here are unlike those that this was measured on."
+    return dataclasses.replace(statement, level="careful", text=text)
 
 
 def _of_types(facts: Facts) -> list[Statement]:

@@ -193,6 +193,16 @@ def test_judge__good_numbers_are_called_good(tmp_path: pathlib.Path) -> None:
     )
 
 
+def test_judge__skill_is_doubted_where_most_samples_are_unlike_the_training(
+    tmp_path: pathlib.Path,
+) -> None:
+    skill = np.full((3, 12), 0.5)
+    for n_beyond, level in ((3, "good"), (4, "careful")):
+        distance = np.where(np.arange(6) < n_beyond, 1.5, 0.5)
+        changed = {"skill": skill, "domain_distance": distance}
+        assert levels(facts(tmp_path / f"{n_beyond}.zarr", changed=changed))["profiles"] == level
+
+
 def test_judge__what_is_not_there_cannot_be_judged(tmp_path: pathlib.Path) -> None:
     found = facts(tmp_path / "r.zarr", leave_out=reported.EVERY, attributes={})
     assert levels(found) == {
