@@ -40,7 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 
 def is_treated() -> Array:
-    return np.arange(N_SAMPLES) // 2 % 2 == 1
+    return np.asarray(np.arange(N_SAMPLES) // 2 % 2 == 1)
 
 
 def run(folder: pathlib.Path, out: pathlib.Path, **how: Any) -> Any:
@@ -116,7 +116,8 @@ def test_run__an_array_of_the_store_divides_as_well(
     wanted = ["stimulated", "control"]
     options = evaluate.Options(contrast="source", groups=wanted)
     found = evaluate.run(results, truth_path, tmp_path / "out", options)
-    assert found.sections["contrast"].names == ("stimulated", "control")
+    section: Any = found.sections["contrast"]
+    assert section.names == ("stimulated", "control")
     assert "contrast: 8 samples are in neither group (mixed)" in found.notes
 
 

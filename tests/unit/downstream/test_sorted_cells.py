@@ -122,7 +122,7 @@ def test_marker_order__by_type_highest_above_the_mean_first() -> None:
 def test_specific__a_type_without_a_profile_is_left_out_of_the_mean() -> None:
     profiles = np.array([[1.0, 4.0], [np.nan, np.nan], [3.0, 0.0]])
     found = mean_profiles.specific(profiles)
-    np.testing.assert_allclose(found, [[-1, 2], [np.nan, np.nan], [1, -2]])
+    np.testing.assert_allclose(found, np.array([[-1, 2], [np.nan, np.nan], [1, -2]]))
 
 
 def test_pooled__each_sample_has_one_weight() -> None:
@@ -162,9 +162,10 @@ def test_draw__as_many_panels_as_sides_and_types() -> None:
     figure = profile_figures.draw(compared)
     shown = [axes for axes in figure.axes if axes.get_visible()]
     images = [axes for axes in shown if axes.get_images()]
+    drawn: Any = images[0].get_images()[0].get_array()
     assert [axes.get_title(loc="left") for axes in images] == ["true", "model", "training mean"]
     # 300 genes at most, all types.
-    assert images[0].get_images()[0].get_array().shape == (7, 300)
+    assert drawn.shape == (7, 300)
     scatters = [
         axes.get_title(loc="left") for axes in shown if axes.collections and not axes.images
     ]

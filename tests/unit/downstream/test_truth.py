@@ -1,4 +1,5 @@
 import pathlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -93,7 +94,7 @@ def test_compare__intervals_are_counted_by_type(tmp_path: pathlib.Path) -> None:
     true = known.proportion
     low, high = true - 0.1, true + 0.1
     low[0, 1] = true[0, 1] + 0.05
-    more = {"proportion_low": low, "proportion_high": high}
+    more: Any = {"proportion_low": low, "proportion_high": high}
     path = stores.write_results(tmp_path / "results.zarr", known, **more)
     zarr.open_group(path, mode="r+").attrs["level"] = 0.9
     table = known_of(tmp_path / "truth.csv", known.samples, stores.CELL_TYPES)
@@ -117,7 +118,7 @@ def test_compare__intervals_are_renormalised_with_the_prediction(tmp_path: pathl
     true = part / part.sum(axis=1, keepdims=True)
     # Without it only the first sample fits, which has no cells of the third type.
     for renormalise, expected in ((True, 1.0), (False, 0.25)):
-        wide = {
+        wide: Any = {
             "proportion_low": known.proportion - 1e-3,
             "proportion_high": known.proportion + 1e-3,
         }
@@ -136,7 +137,7 @@ def test_run__flags_are_counted_and_scores_given_without_them(tmp_path: pathlib.
     swapped = stores.Known(known.samples, wrong, known.profile, known.expression, known.n_cells)
     distance = np.array([2.0, 1.5, 3.0, 0.5, 0.5, 0.5, 0.5, 1.0])
     path = stores.write_results(tmp_path / "results.zarr", swapped, domain_distance=distance)
-    limit = {"limit": 1.0, "calibrated_on": "test", "expected": 0.01}
+    limit: Any = {"limit": 1.0, "calibrated_on": "test", "expected": 0.01}
     zarr.open_group(path, mode="r+").attrs["flag_limits"] = {"domain_distance": limit}
     truth_path = stores.write_truth(tmp_path / "truth.zarr", known)
     found = evaluate.run(path, truth_path, tmp_path / "out")
