@@ -62,7 +62,7 @@ def test_predictor__leaves_the_networks_as_they_are() -> None:
 def test_predictor__tails_have_the_bits_of_whole_batches(n_rows: int, dtype: torch.dtype) -> None:
     whole = unmixer(dtype)({"log_cpm": samples(192)})
     part = unmixer(dtype)({"log_cpm": samples(192)[:n_rows]})
-    assert set(part) == {"profile", "fraction"}
+    assert set(part) == {"profile", "fraction", "fraction_squared"}
     for name, values in part.items():
         np.testing.assert_array_equal(values, whole[name][:n_rows])
 
