@@ -151,9 +151,19 @@ def digest(folder: str | places.Place) -> str:
 
 def _loaded(trained: task.Task, member: int, weights: contract.Batch) -> contract.Model:
     network = blank_network(trained, member)
+    _check_shapes(network, weights)
     network.load_state_dict(weights, assign=True)
     if any(buffer.is_meta for buffer in network.buffers()):
         # It computes some of its buffers, so it has to be built in full.
         network = trained.network(member)
         network.load_state_dict(weights, assign=True)
     return network
+
+
+def _check_shapes(network: contract.Model, weights: contract.Batch) -> None:
+    for name, expected in network.state_dict().items():
+        if name in weights and weights[name].shape != expected.shape:
+            found, needed = tuple(weights[name].shape), tuple(expected.shape)
+            raise RuntimeError(
+                f"{name} has shape {found}, needed: {needed}: of another panel, or another size"
+            )

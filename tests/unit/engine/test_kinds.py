@@ -98,7 +98,7 @@ def test_load_networks__computed_buffers_are_computed(
     assert torch.equal(loaded.state_dict()["layer.weight"], weights["layer.weight"])
 
 
-def test_load_networks__weights_of_another_network_are_refused(
+def test_load_networks__a_member_of_another_panel_is_refused(
     learner: unmix.Task, tmp_path: pathlib.Path
 ) -> None:
     saved(learner, tmp_path)
@@ -106,7 +106,12 @@ def test_load_networks__weights_of_another_network_are_refused(
     weights = safetensors.torch.load_file(file)
     weights["trunk.weight"] = weights["trunk.weight"][:, :-1].contiguous()
     safetensors.torch.save_file(weights, file)
-    with pytest.raises(errors.ForeignStoreError, match="are no weights of this model"):
+    rows, columns = learner.network(1).get_parameter("trunk.weight").shape
+    message = (
+        rf"member_1\.safetensors: are no weights of this model \(trunk\.weight has shape "
+        rf"\({rows}, {columns - 1}\), needed: \({rows}, {columns}\): of another panel"
+    )
+    with pytest.raises(errors.ForeignStoreError, match=message):
         kinds.load_networks(kinds.load(tmp_path), tmp_path)
 
 
