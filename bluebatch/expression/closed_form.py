@@ -232,13 +232,8 @@ def share_surprise(anchors: Array, variances: Array, rna_fraction: Array, log_cp
     """
     kind = np.result_type(anchors, variances, rna_fraction, log_cpm)
     shared, own = SHARED_DEVIATION**2, SAMPLE_DEVIATION**2
-    # One array throughout: parts of the mixture, their shares, their credits, their changes.
-    share = np.exp2(anchors, dtype=kind)
-    share -= 1
-    np.maximum(share, 0, out=share)
-    share *= rna_fraction[:, :, np.newaxis]
-    total = share.sum(axis=1, keepdims=True)
-    np.divide(share, total, out=share, where=total > 0)
+    # One array throughout: shares of the mixture, their credits, their changes.
+    share, total = _share_mixture(anchors, rna_fraction, kind)
     surprise = log_cpm[:, np.newaxis] - normalise.log_transform(total)
     variance = np.square(share)
     variance *= variances
@@ -281,13 +276,8 @@ def posterior_variance(
     """
     kind = np.result_type(anchors, variances, rna_fraction, log_cpm)
     shared, own = SHARED_DEVIATION**2, SAMPLE_DEVIATION**2
-    # One array throughout: parts of the mixture, their shares, what is learnt, what is left.
-    left = np.exp2(anchors, dtype=kind)
-    left -= 1
-    np.maximum(left, 0, out=left)
-    left *= rna_fraction[:, :, np.newaxis]
-    total = left.sum(axis=1, keepdims=True)
-    np.divide(left, total, out=left, where=total > 0)
+    # One array throughout: shares of the mixture, what is learnt, what is left.
+    left, _ = _share_mixture(anchors, rna_fraction, kind)
     squared = np.square(left)
     squared *= variances
     explained = shared + squared.sum(axis=1, keepdims=True) + own
@@ -298,3 +288,13 @@ def posterior_variance(
     np.copyto(left, 0, where=~np.isfinite(log_cpm)[:, np.newaxis])
     np.subtract(variances + kind.type(shared), left, out=left)
     return left
+
+
+def _share_mixture(anchors: Array, rna_fraction: Array, kind: np.dtype[Any]) -> tuple[Array, Array]:
+    """Find each type's share of the expected mixture, in one array, and the mixture's sum."""
+    share = np.exp2(anchors, dtype=kind)
+    share -= 1
+    np.maximum(share, 0, out=share)
+    share *= rna_fraction[:, :, np.newaxis]
+    total = share.sum(axis=1, keepdims=True)
+    return np.divide(share, total, out=share, where=total > 0), total
