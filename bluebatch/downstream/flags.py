@@ -8,11 +8,11 @@ import numpy as np
 
 from bluebatch.store import read
 
-# The array's name, and what it says of a sample that is above its limit.
+# The array's name, and what it says of one sample or several above its limit.
 REASONS = {
     "domain_distance": "unlike the training samples",
     "missing_type": "may hold a cell type that the reference lacks",
-    "reconstruction_error": "badly explained by its recombined profiles",
+    "reconstruction_error": "badly explained by the recombined profiles",
 }
 SHOWN_SAMPLES = 5
 

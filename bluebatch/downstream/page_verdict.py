@@ -156,9 +156,7 @@ def _of_samples(facts: Facts, flags: page_flags.Flags) -> Statement:
     if not any(flag.n_judged for flag in flags.found.values()):
         return Statement("unknown", "samples", "No sample has a value to be judged by.")
     n_flagged = int(flags.any(n_samples).sum())
-    # Said of one sample there, of several here.
-    reasons = {name: words.replace(" its ", " their ") for name, words in REASONS.items()}
-    counts = [f"{int(mine.sum()):,} {reasons[name]}" for name, mine in flags.beyond.items()]
+    counts = [f"{int(mine.sum()):,} {REASONS[name]}" for name, mine in flags.beyond.items()]
     by_chance = np.nan_to_num(flags.expected())
     level = _level(n_flagged / max(1, n_samples) - by_chance, FLAGGED, more_is_better=False)
     if n_flagged:
