@@ -8,11 +8,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from bluebatch import errors
-from bluebatch.downstream import truth
-from bluebatch.store import files
+from bluebatch.downstream import sample_table, truth
 
 Array = npt.NDArray[Any]
 MIN_SAMPLES = 2
@@ -78,7 +76,7 @@ def read_groups(
     if table is None:
         where, values = known.path, _of_store(column, known)[matched.truth_rows]
     else:
-        where, values = str(table), _of_table(column, pathlib.Path(table), matched.samples)
+        where, values = str(table), _of_table(column, table, matched.samples)
     counts = collections.Counter(value for value in map(str, values) if value not in NO_VALUE)
     names = _choose(where, column, counts, wanted)
     for name in names:
@@ -140,29 +138,14 @@ def _of_store(column: str, known: truth.Truth) -> Array:
     return np.asarray(store.read(column))
 
 
-def _of_table(column: str, path: pathlib.Path, samples: Sequence[str]) -> Array:
-    if not path.is_file():
-        raise errors.MissingInputError(f"{path}: no such file. Give --samples a table.")
-    with files.broken_file(path):
-        try:
-            frame = pd.read_csv(path, sep=None, engine="python", dtype=str, keep_default_na=False)
-        except ValueError as error:
-            raise errors.InputFileError(
-                f"{path}: is no table ({error}), needed: a CSV with one line a sample. Give one."
-            ) from error
-    names = frame.columns[0] if "sample" not in frame.columns else "sample"
-    columns = [str(name) for name in frame.columns if name != names]
-    if column not in columns:
+def _of_table(column: str, path: str | pathlib.Path, samples: Sequence[str]) -> Array:
+    frame = sample_table.read(path)
+    if column not in frame.columns:
         raise errors.LabelMismatchError(
-            f"{path}: has no column {column!r}; it has {', '.join(columns) or 'none'} beside "
-            f"{names!r}. Give --contrast one of those."
+            f"{path}: has no column {column!r}; it has {', '.join(frame.columns)} beside "
+            f"{frame.index.name!r}. Give --contrast one of those."
         )
-    repeated = frame[names][frame[names].duplicated()]
-    if len(repeated):
-        raise errors.LabelMismatchError(
-            f"{path}: names the sample {repeated.iloc[0]} twice. Keep one row a sample."
-        )
-    value_of = dict(zip(frame[names], frame[column], strict=True))
+    value_of = dict(zip(frame.index, frame[column].fillna(""), strict=True))
     if not any(name in value_of for name in samples):
         raise errors.LabelMismatchError(
             f"{path}: names none of the {len(samples):,} compared samples (first: {samples[0]}). "

@@ -9,14 +9,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from bluebatch import errors
-from bluebatch.store import files, places, read
+from bluebatch.downstream import sample_table
+from bluebatch.store import places, read
 
 IntArray = npt.NDArray[np.int64]
 MAX_GROUPS = 12
 # A column of more different numbers than this is cut into quarters.
 MAX_LEVELS = 6
 NOT_GIVEN, REST = "not given", "all others"
-SEPARATORS = ("\t", ";", ",")
 _GAPS = ("", "NA", "NaN", "nan", "None")
 
 
@@ -90,13 +90,13 @@ def find(
     errors.ConfigError
         If the column is not there, or a table comes without a column.
     errors.InputFileError
-        If the table cannot be read.
+        If the table cannot be read, or has one column alone.
     errors.LabelMismatchError
         If the table knows none of the samples, or one twice.
     """
     if column is None:
         if table is not None:
-            has = ", ".join(name for name in _read(table).columns if name != "sample")
+            has = ", ".join(sample_table.read(table).columns)
             raise errors.ConfigError(
                 f"{table}: given without a column, needed: --by. It has {has}. Name one."
             )
@@ -119,34 +119,10 @@ def find(
 
 
 def _from_table(table: str | places.Place, column: str) -> dict[str, str]:
-    frame = _read(table)
-    if column not in frame.columns or column == "sample":
-        raise _unknown(str(table), column, [name for name in frame.columns if name != "sample"])
-    repeated = frame["sample"][frame["sample"].duplicated()]
-    if len(repeated):
-        raise errors.LabelMismatchError(
-            f"{table}: names the sample {repeated.iloc[0]} twice. Keep one row a sample."
-        )
-    return dict(zip(frame["sample"], frame[column], strict=True))
-
-
-def _read(table: str | places.Place) -> pd.DataFrame:
-    with places.local_copy(places.place(table)) as file:
-        if not file.exists():
-            raise errors.MissingInputError(f"{table}: nothing is there. Check the path.")
-        with files.broken_file(table):
-            with files.open_lines(file) as lines:
-                head = lines.readline()
-            # A sniffed separator may be a letter where there is but one column.
-            separator = max(SEPARATORS, key=head.count)
-            frame = pd.read_csv(file, sep=separator, dtype=str, keep_default_na=False)
-    if frame.shape[1] < 2:
-        raise errors.InputFileError(
-            f"{table}: has {frame.shape[1]} columns, needed: samples and an attribute. Fill it."
-        )
-    if "sample" not in frame.columns:
-        frame = frame.rename(columns={frame.columns[0]: "sample"})
-    return frame
+    frame = sample_table.read(table)
+    if column not in frame.columns:
+        raise _unknown(str(table), column, list(frame.columns))
+    return dict(zip(frame.index, frame[column].fillna(""), strict=True))
 
 
 def _from_cohort(cohort: read.Store | None, column: str) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """What is known of samples, and which of it a results store can be compared with."""
 
-import csv
 import dataclasses
 import pathlib
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from bluebatch import errors
+from bluebatch.downstream import sample_table
 from bluebatch.store import digests, files, places, read
 
 Array = npt.NDArray[Any]
@@ -211,32 +211,16 @@ def _unshared(
 
 
 def _read_table(path: pathlib.Path) -> Truth:
-    try:
-        # Text first: "NA" may be a sample, and a number that is none must be named as it stands.
-        table = pd.read_csv(path, sep=None, engine="python", dtype=str, keep_default_na=False)
-    except (OSError, EOFError, ValueError, csv.Error) as error:
-        raise errors.InputFileError(
-            f"{path}: is no table ({error}), needed: a CSV with a column of samples and one a "
-            "cell type, or a pseudobulk store. Give one."
-        ) from error
-    if table.shape[1] < 2 or not len(table):
-        raise errors.InputFileError(
-            f"{path}: has {len(table):,} rows and {table.shape[1]} columns, needed: a column of "
-            "samples, one a cell type, and a row a sample. Fill it."
-        )
-    names = table.columns[0] if "sample" not in table.columns else "sample"
-    samples = table[names].tolist()
-    repeated = table[names][table[names].duplicated()]
-    if len(repeated):
-        raise errors.LabelMismatchError(
-            f"{path}: names the sample {repeated.iloc[0]} twice. Keep one row a sample."
-        )
+    table = sample_table.read(path, "one column a cell type")
+    if not len(table):
+        raise errors.InputFileError(f"{path}: has no rows, needed: one row a sample. Fill it.")
+    samples = table.index.tolist()
     return Truth(
         str(path),
         samples,
-        [str(name) for name in table.columns if name != names],
-        _fractions(path, table.drop(columns=names), samples),
-        files.file_digest(pathlib.Path(path)),
+        table.columns.tolist(),
+        _fractions(path, table, samples),
+        files.file_digest(path),
     )
 
 

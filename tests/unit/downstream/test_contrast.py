@@ -247,6 +247,10 @@ def test_read_groups__refuses_tables_that_do_not_fit(
     path.write_bytes(b"")
     with pytest.raises(errors.InputFileError, match=r"samples\.csv"):
         groups.read_groups("drug", known, both, path)
+    # A letter that stands in the header is no separator.
+    path.write_text("sample\n" + "".join(f"{name}\n" for name in both.samples))
+    with pytest.raises(errors.InputFileError, match=r"samples\.csv: has 1 columns, needed"):
+        groups.read_groups("drug", known, both, path)
 
 
 def test_between__types_with_too_few_samples_are_left_out(

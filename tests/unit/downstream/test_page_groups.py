@@ -95,7 +95,7 @@ def test_find__tables_that_do_not_fit_are_refused(tmp_path: pathlib.Path) -> Non
     twice = reported.write_table(tmp_path / "w.csv", {"sample": ["a", "a"], "stage": "ab"})
     with pytest.raises(errors.LabelMismatchError, match="names the sample a twice"):
         page_groups.find(SAMPLES, "stage", twice, None)
-    with pytest.raises(errors.MissingInputError, match="nothing is there"):
+    with pytest.raises(errors.MissingInputError, match="no such file"):
         page_groups.find(SAMPLES, "stage", tmp_path / "none.csv", None)
     (tmp_path / "empty.csv").write_text("")
     with pytest.raises(errors.InputFileError, match="is not a table of text"):
@@ -110,3 +110,9 @@ def test_find__a_table_may_be_parted_by_tabs_and_packed(tmp_path: pathlib.Path) 
         file.write("name\tcell type, main\na\tx\nb\ty\n")
     groups = page_groups.find(["a", "b"], "cell type, main", tmp_path / "t.tsv.gz", None)
     assert groups.values == ["x", "y"]
+
+
+def test_find__a_line_that_ends_early_gives_nothing(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "t.csv").write_text("sample,age,stage\na,61,I\nb,70\n")
+    groups = page_groups.find(["a", "b"], "stage", tmp_path / "t.csv", None)
+    assert groups.values == ["I", page_groups.NOT_GIVEN]

@@ -160,3 +160,17 @@ def test_run__results_without_intervals_and_flags_say_nothing_of_them(
     truth_path = stores.write_truth(tmp_path / "truth.zarr", known)
     found = evaluate.run(path, truth_path, tmp_path / "out")
     assert set(found.sections) == {"mean_profile"}
+
+
+def test_read_truth__a_table_that_lacks_values_is_refused(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "truth.csv"
+    path.write_text("sample\ns1\ns2\n")
+    with pytest.raises(errors.InputFileError, match="has 1 columns, needed: samples and one"):
+        truth.read_truth(path)
+    path.write_text("sample,B\n")
+    with pytest.raises(errors.InputFileError, match=r"has no rows, needed: one row a sample"):
+        truth.read_truth(path)
+    # A line that ends early may be a file that was cut off: unlike an empty field it is no gap.
+    path.write_text("sample,B,NK\ns1,,1\ns2,0.5\n")
+    with pytest.raises(errors.ValuesError, match="for NK in s2 is no fraction"):
+        truth.read_truth(path)
