@@ -16,6 +16,7 @@ Array = npt.NDArray[Any]
 MAX_COLUMNS = 6
 COLOURS = {
     "model": figures.BLUE,
+    "weighted NNLS": figures.SKY,
     "NNLS": figures.ORANGE,
     "p-curve": figures.PURPLE,
     "ridge": figures.ORANGE,
@@ -51,7 +52,7 @@ def draw(evaluation: Evaluation, fractions: dict[str, Array]) -> Figure:
         panels = lower.subplots(1, 2 if evaluation.profiles else 1, squeeze=False)[0]
         concordance: dict[str, Array] = {
             name: evaluation.fractions[name]["per_type"]["ccc"]
-            for name in ("model", "NNLS")
+            for name in ("model", "weighted NNLS", "NNLS")
             if name in evaluation.fractions
         }
         _draw_bars(panels[0], evaluation.cell_types, concordance)

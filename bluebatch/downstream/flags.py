@@ -121,7 +121,25 @@ class Summary:
         if not self.flags:
             return "flags: none, the model was trained without limits for them"
         head = f"flags: {len(self.flagged):,} of {self.n_samples:,} samples"
-        return "\n".join([head, *(f"  {flag.as_text()}" for flag in self.flags)])
+        lines = [head, *(f"  {flag.as_text()}" for flag in self.flags)]
+        if self.n_doubtful:
+            lines.append(
+                f"  {self.n_doubtful:,} of those with missing_type above 1 are unlike the training "
+                "samples too: there it says little"
+            )
+        return "\n".join(lines)
+
+    @property
+    def n_doubtful(self) -> int:
+        """Count samples whose flag for a missing type may come from another platform or study.
+
+        Returns
+        -------
+        int
+            Flagged by ``missing_type`` and ``domain_distance`` both.
+        """
+        above = {flag.name: set(flag.samples) for flag in self.flags}
+        return len(above.get("missing_type", set()) & above.get("domain_distance", set()))
 
 
 def summarise(store: read.Store) -> Summary:

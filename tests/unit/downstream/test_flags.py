@@ -66,3 +66,13 @@ def test_summary__text_and_json_say_the_same(tmp_path: pathlib.Path) -> None:
     content = json.loads(json.dumps(found.as_dict(), allow_nan=False))
     assert content["flags"]["missing_type"]["samples"] == ["test-000004"]
     assert content["flags"]["missing_type"]["share"] == pytest.approx(1 / 4)
+
+
+def test_summary__a_missing_type_on_another_platform_is_doubted(tmp_path: pathlib.Path) -> None:
+    # Only the last sample is above both limits: 2.0 and 1.5.
+    found = flags.summarise(result(tmp_path / "both.zarr", **LIMITS))
+    assert found.n_doubtful == 1
+    assert found.as_text().endswith("are unlike the training samples too: there it says little")
+    alone = flags.summarise(result(tmp_path / "one.zarr", missing_type=LIMITS["missing_type"]))
+    assert alone.n_doubtful == 0
+    assert "too" not in alone.as_text()
