@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import torch
 
 from bluebatch import errors
-from bluebatch.engine import applied, as_cohort, kinds, pipeline, precision
+from bluebatch.engine import applied, as_cohort, pipeline, precision
 from bluebatch.run import memory, partition
-from bluebatch.store import places, read
+from bluebatch.store import model_folder, places, read
 
 
 class Resources(NamedTuple):
@@ -131,7 +131,7 @@ def take_up(job: partition.Job, means: Resources) -> Ready:
     if found.learns:
         found.adopt(as_cohort.thaw(job))
     sizes = found.price(device, means.threads, memory.budget(means.max_memory))
-    if kinds.digest(model) != job.plan.inputs["model"]:
+    if model_folder.digest(model) != job.plan.inputs["model"]:
         raise errors.ChangedInputError(
             f"{model}: the model is not what it was when the run at {job.path} began. "
             "Give the same model as then, or begin again with --overwrite."

@@ -133,22 +133,6 @@ def blank_network(trained: task.Task, member: int) -> contract.Model:
         return trained.network(member)
 
 
-def digest(folder: str | places.Place) -> str:
-    """Digest a model: its card, arrays and weights.
-
-    Parameters
-    ----------
-    folder : str, pathlib.Path or upath.UPath
-        Model folder.
-
-    Returns
-    -------
-    str
-        Hexadecimal SHA-256 over the names and contents of its files.
-    """
-    return model_folder.digest(folder)
-
-
 def _loaded(trained: task.Task, member: int, weights: contract.Batch) -> contract.Model:
     network = blank_network(trained, member)
     _check_shapes(network, weights)

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import torch
 
 from bluebatch import errors
-from bluebatch.engine import applied, as_cohort, filling, kinds, pipeline, precision
+from bluebatch.engine import applied, as_cohort, filling, pipeline, precision
 from bluebatch.run import memory, partition, preview, staged
-from bluebatch.store import digests, outputs, places
+from bluebatch.store import digests, model_folder, outputs, places
 
 
 class Request(NamedTuple):
@@ -70,7 +70,7 @@ class Prospect:
         precision.pick_dtype(request.asked["precision"], self._device)
         self.applied = applied.Applied(request.cohort, request.model, request.asked)
         found = {
-            "model": kinds.digest(request.model),
+            "model": model_folder.digest(request.model),
             "cohort": digests.of_store(request.cohort),
         }
         begun = self._begun(found)

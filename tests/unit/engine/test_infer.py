@@ -13,7 +13,7 @@ from unit.engine import toy
 
 from bluebatch import errors
 from bluebatch.engine import blocks, infer, kinds, precision, task
-from bluebatch.store import digests, read, schema, write
+from bluebatch.store import digests, model_folder, read, schema, write
 
 pytestmark = pytest.mark.usefixtures("toy_kind")
 
@@ -51,7 +51,7 @@ def test_run__names_what_it_was_made_from(tmp_path: pathlib.Path, model: pathlib
     cells = toy.write_cells(tmp_path / "cells.zarr", 20)
     infer.run(cells, model, tmp_path / "out.zarr", EXACT)
     attributes = read.open_store(tmp_path / "out.zarr").attributes
-    assert attributes["model_digest"] == kinds.digest(model)
+    assert attributes["model_digest"] == model_folder.digest(model)
     assert attributes["cohort_digest"] == digests.of_store(cells)
     assert attributes["made_by"] == "toy"
     assert attributes["inference"]["precision"] == "fp32"
