@@ -7,7 +7,7 @@ import pathlib
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
@@ -131,17 +131,44 @@ def test_main__verbose_adds_the_traceback(invoke: Invoke) -> None:
     assert "Traceback" in invoke(raised, "--verbose").stderr
 
 
-def test_main__sigterm_is_an_interrupt_and_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    @click.command("simulate")
-    def command() -> None:
-        os.kill(os.getpid(), signal.SIGTERM)
-        signal.pause()
-
-    monkeypatch.setattr(main.LazyGroup, "get_command", lambda self, ctx, name: command)
+@pytest.fixture
+def terminated(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], click.testing.Result]]:
+    """Run a command that sends itself so many signals."""
     before = signal.getsignal(signal.SIGTERM)
-    result = click.testing.CliRunner().invoke(main.main, ["simulate"])
+
+    def run(n_signals: int) -> click.testing.Result:
+        @click.command("simulate")
+        def command() -> None:
+            for _ in range(n_signals):
+                os.kill(os.getpid(), signal.SIGTERM)
+                signal.pause()
+
+        monkeypatch.setattr(main.LazyGroup, "get_command", lambda self, ctx, name: command)
+        return click.testing.CliRunner().invoke(main.main, ["simulate"])
+
+    yield run
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_main__sigterm_is_an_interrupt(terminated: Callable[[int], click.testing.Result]) -> None:
+    result = terminated(1)
     assert result.exit_code == 3
     assert result.stderr.startswith("interrupted: ")
+
+
+def test_main__a_second_sigterm_does_not_change_how_the_process_ends(
+    terminated: Callable[[int], click.testing.Result],
+) -> None:
+    terminated(1)
+    # The process has still to end, and a queue may send the signal once more.
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
+
+
+def test_main__without_a_signal_the_handler_is_put_back(
+    terminated: Callable[[int], click.testing.Result],
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    assert terminated(0).exit_code == 0
     assert signal.getsignal(signal.SIGTERM) == before
 
 
