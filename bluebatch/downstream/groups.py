@@ -15,7 +15,6 @@ from bluebatch.downstream import sample_table, truth
 Array = npt.NDArray[Any]
 MIN_SAMPLES = 2
 N_NAMED = 8
-NO_VALUE = ("", "NA", "NaN", "nan")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +76,9 @@ def read_groups(
         where, values = known.path, _of_store(column, known)[matched.truth_rows]
     else:
         where, values = str(table), _of_table(column, table, matched.samples)
-    counts = collections.Counter(value for value in map(str, values) if value not in NO_VALUE)
+    counts = collections.Counter(
+        value for value in map(str, values) if value not in sample_table.GAPS
+    )
     names = _choose(where, column, counts, wanted)
     for name in names:
         if counts[name] < MIN_SAMPLES:

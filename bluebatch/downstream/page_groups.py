@@ -17,7 +17,7 @@ MAX_GROUPS = 12
 # A column of more different numbers than this is cut into quarters.
 MAX_LEVELS = 6
 NOT_GIVEN, REST = "not given", "all others"
-_GAPS = ("", "NA", "NaN", "nan", "None")
+_GAPS = (*sample_table.GAPS, "None")
 
 
 @dataclasses.dataclass(frozen=True)

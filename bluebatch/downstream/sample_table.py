@@ -6,6 +6,8 @@ from bluebatch import errors
 from bluebatch.store import files, places
 
 SEPARATORS = ("\t", ";", ",")
+# What stands in a cell of which nothing is known.
+GAPS = ("", "NA", "NaN", "nan")
 
 
 def read(table: str | places.Place, columns: str = "an attribute") -> pd.DataFrame:

@@ -225,7 +225,7 @@ def _read_table(path: pathlib.Path) -> Truth:
 
 
 def _fractions(path: pathlib.Path, table: pd.DataFrame, samples: Sequence[str]) -> Array:
-    gap = table.isin(["", "NA", "NaN", "nan"])
+    gap = table.isin(sample_table.GAPS)
     numbers = table.where(~gap).apply(pd.to_numeric, errors="coerce")
     values: Array = numbers.to_numpy(dtype=np.float64)
     bad = (np.isnan(values) & ~gap.to_numpy()) | np.isinf(values) | (values < 0) | (values > 1.001)
