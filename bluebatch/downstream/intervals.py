@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bluebatch.downstream import coverage, report, truth
-from bluebatch.expression import metrics
+from bluebatch.downstream import report, truth
+from bluebatch.expression import conformal, metrics
 from bluebatch.store import read
 
 Array = npt.NDArray[Any]
@@ -25,7 +25,7 @@ class Intervals:
     cell_types : list of str
         Labels.
     measured : dict
-        As `coverage.measure` gives it.
+        As `measure` gives it.
     notes : list of str
         What is to be kept in mind.
     """
@@ -109,4 +109,27 @@ def compare(
         low, high = metrics.ratio(low, total), metrics.ratio(high, total)
         notes = ["intervals: both ends are divided by the predicted sum over the compared types"]
     level = results.attributes.get("level")
-    return Intervals(level, matched.cell_types, coverage.measure(low, high, true), notes)
+    return Intervals(level, matched.cell_types, measure(low, high, true), notes)
+
+
+def measure(low: npt.ArrayLike, high: npt.ArrayLike, truth: npt.ArrayLike) -> dict[str, Any]:
+    """Count how often the truth lies within its interval, by type and on average.
+
+    Parameters
+    ----------
+    low, high : array_like, shape (sample, cell_type)
+        Ends of the intervals; NaN where there is none.
+    truth : array_like, shape (sample, cell_type)
+        On the same scale; NaN where it is not known.
+
+    Returns
+    -------
+    dict of str to Any
+        ``per_type``: ``coverage`` (share of samples within, ends included), ``width`` (mean) and
+        ``n_samples``, arrays of shape (cell_type,) over samples with both interval and truth; NaN
+        where there is none. ``mean``: means of ``coverage`` and ``width`` over the types for which
+        they exist.
+    """
+    per_type = conformal.coverage(low, high, truth)
+    mean = {name: metrics.mean_of(per_type[name]) for name in ("coverage", "width")}
+    return {"per_type": per_type, "mean": mean}
