@@ -269,4 +269,85 @@ PROFILE = StoreSpec(
     ),
 )
 
-SPECS = {spec.kind: spec for spec in (COHORT, PSEUDOBULK, PROFILE)}
+COMPOSITION = StoreSpec(
+    "composition",
+    "sample",
+    (
+        _by_row(
+            "proportion",
+            ("sample", "cell_type"),
+            "float32",
+            "fraction, of what the source says",
+            "rows sum to 1",
+        ),
+        _by_row("patient", ("sample",), "str", "", "patient of each sample", optional=True),
+    ),
+)
+
+SUBTYPES = StoreSpec(
+    "subtypes",
+    "patient",
+    (
+        _by_row("sample", ("patient",), "str", "", "the sample that stands for the patient"),
+        _by_row("duration", ("patient",), "float64", "days", "time to the event or censoring"),
+        _by_row("event_observed", ("patient",), "int8", "", "1: the event, 0: censored"),
+        _by_row(
+            "state",
+            ("patient", "cell_type"),
+            "int8",
+            "",
+            "state of each cell type: 0 or 1; -1 where the type is absent",
+        ),
+        _by_row(
+            "state_strength",
+            ("patient", "cell_type"),
+            "float32",
+            "0 to 1",
+            "how clearly the patient is in that state; NaN where the type is absent",
+        ),
+        _by_row(
+            "member",
+            ("patient", "definition"),
+            "int8",
+            "",
+            "1: has all states of the definition, 0: has not, -1: left out of it",
+        ),
+        _whole("pick", ("definition", "cell_type"), "int8", "", "state asked for; -1: any"),
+        _whole("p", ("definition",), "float64", "", "log-rank p; NaN where it was not tested"),
+        _whole("q", ("definition",), "float64", "", "Benjamini-Hochberg adjusted p"),
+        _whole(
+            "p_max_t",
+            ("definition",),
+            "float64",
+            "",
+            "permutation p of the largest statistic of the whole search",
+        ),
+        _whole("z", ("definition",), "float64", "", "log-rank z; above 0: more events inside"),
+        _by_row(
+            "component_group",
+            ("patient", "component"),
+            "int8",
+            "",
+            "consensus of similar definitions: 0 or 1; 2 where they do not agree",
+            optional=True,
+        ),
+        _by_row(
+            "group",
+            ("patient",),
+            "int8",
+            "",
+            "0: most favourable, 1: intermediate, 2: most unfavourable",
+            optional=True,
+        ),
+        _by_row(
+            "group_margin",
+            ("patient",),
+            "float32",
+            "0 to 1",
+            "lead of the winning votes",
+            optional=True,
+        ),
+    ),
+)
+
+SPECS = {spec.kind: spec for spec in (COHORT, PSEUDOBULK, PROFILE, COMPOSITION, SUBTYPES)}
