@@ -221,11 +221,11 @@ class _Reader:
 
     def _predicted(self, block: slice, index: int) -> Array:
         rows, cell_type = self.matched.result_rows[block], self.matched.result_types[index]
-        return _read_type(self.pair.results, rows, cell_type)[:, self._result_columns]
+        return self.pair.results.read_type("profile", rows, cell_type)[:, self._result_columns]
 
     def _truth_rows(self, rows: Array, index: int) -> Array:
         cell_type = self.matched.truth_types[index]
-        values = _read_type(self.store, rows, cell_type)[:, self._truth_columns]
+        values = self.store.read_type("profile", rows, cell_type)[:, self._truth_columns]
         if self._over_panel:
             cpm = normalise.counts_per_million(normalise.unlog_transform(values))
             values = np.asarray(normalise.log_transform(cpm))
@@ -273,12 +273,6 @@ def _order(results: read.Store, cell_types: list[str]) -> Array:
             f"{', '.join(cell_types)}. Give the model that the results were made with."
         )
     return np.array([own.index(name) for name in cell_types])
-
-
-def _read_type(store: read.Store, rows: Array, cell_type: int) -> Array:
-    array: Any = store.group["profile"]
-    values: Array = array.get_orthogonal_selection((rows, int(cell_type), slice(None)))
-    return values.astype(np.float32)
 
 
 def _blocks(n_rows: int) -> Iterator[slice]:

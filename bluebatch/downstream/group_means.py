@@ -11,7 +11,7 @@ from bluebatch import errors
 from bluebatch.downstream import comparison, yardsticks
 from bluebatch.expression import metrics, normalise
 from bluebatch.run import progress
-from bluebatch.store import genes, read, schema
+from bluebatch.store import genes, schema
 
 Array = npt.NDArray[Any]
 Guess = Callable[[int], Array]
@@ -149,11 +149,11 @@ class _Reader:
 
     def _predicted(self, block: slice, index: int) -> Array:
         rows, cell_type = self.matched.result_rows[block], self.matched.result_types[index]
-        return _read_type(self.pair.results, rows, cell_type)[:, self._result_columns]
+        return self.pair.results.read_type("profile", rows, cell_type)[:, self._result_columns]
 
     def _true(self, block: slice, index: int) -> Array:
         rows, cell_type = self.matched.truth_rows[block], self.matched.truth_types[index]
-        values = _read_type(self.store, rows, cell_type)[:, self._truth_columns]
+        values = self.store.read_type("profile", rows, cell_type)[:, self._truth_columns]
         if self._over_panel:
             cpm = normalise.counts_per_million(normalise.unlog_transform(values))
             values = np.asarray(normalise.log_transform(cpm))
@@ -179,9 +179,3 @@ class _Reader:
         inputs, log_cpm = measured.read(block)
         shared = simple.closed_form(yardsticks.Rows(proportion, rna, inputs, log_cpm))
         return shared[:, types][:, :, columns]
-
-
-def _read_type(store: read.Store, rows: Array, cell_type: int) -> Array:
-    array: Any = store.group["profile"]
-    values: Array = array.get_orthogonal_selection((rows, int(cell_type), slice(None)))
-    return values.astype(np.float32)

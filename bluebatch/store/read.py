@@ -104,6 +104,33 @@ class Store:
                 values = np.asarray(array.get_orthogonal_selection((rows,)))
         return values.astype(object) if self.spec.array(name).dtype == "str" else values
 
+    def read_type(self, name: str, rows: Array, cell_type: int) -> Array:
+        """Read rows of one cell type of an array by sample, cell type and gene.
+
+        Parameters
+        ----------
+        name : str
+            Array, such as ``"profile"``.
+        rows : np.ndarray of int
+            Rows in increasing order.
+        cell_type : int
+            Position of the type.
+
+        Returns
+        -------
+        np.ndarray of float32, shape (rows, gene)
+            Chunks of other types are not read.
+
+        Raises
+        ------
+        errors.ForeignStoreError
+            If a chunk does not match its checksum.
+        """
+        array: Any = self.group[name]
+        with damaged_chunks(self.path, name):
+            values: Array = array.get_orthogonal_selection((rows, int(cell_type), slice(None)))
+        return values.astype(np.float32, copy=False)
+
 
 def open_store(path: str | places.Place, *kinds: str, complete: bool = True) -> Store:
     """Open a store and check it against the schema.
