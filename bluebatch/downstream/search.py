@@ -1,0 +1,344 @@
+"""The search over all definitions: the log-rank test of each, and what the search does to its p.
+
+Four p-values stand side by side: each definition's own (p), adjusted for a share of false ones
+among those reported (q, Benjamini-Hochberg), against the largest statistic of the whole search
+under permutation (p_max_t), and one for how many definitions are significant (p_count). The first
+two are as they are published; the other two hold although the definitions overlap. What goes on
+from a search can be repeated whole under the same permutations: `permutation.permuted_tests`.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pydantic
+from scipy import stats
+
+from bluebatch import errors
+from bluebatch.downstream import definitions, logrank, permutation
+from bluebatch.downstream.definitions import Absent, Definitions
+
+Array = npt.NDArray[Any]
+Float = npt.NDArray[np.float64]
+# The smallest group, where none is stated: this many patients, and this many of a hundred.
+LEAST, LEAST_PERCENT = 10, 5
+# Sums in another order differ by as much; equal statistics are to count as equal.
+ROUNDING = 1e-9
+
+
+class SearchSettings(pydantic.BaseModel):
+    """How definitions are searched.
+
+    Parameters
+    ----------
+    min_group : int or None
+        Patients needed inside and outside for a definition to be tested; 10, or 5 % of the
+        patients if that is more, where None.
+    alpha : float
+        A definition is significant where q is below it.
+    n_permutations : int
+        Permutations behind p_max_t and p_count; 0 leaves both empty.
+    absent : {"rest", "drop"}
+        Whether patients without a picked type are outside, or left out of the test.
+    max_picked : int or None
+        Most types that a definition picks; where None as many as ``max_definitions`` lets.
+    max_definitions : int
+        Most definitions.
+    """
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+
+    min_group: int | None = pydantic.Field(default=None, ge=1)
+    alpha: float = pydantic.Field(default=0.05, gt=0, lt=1)
+    n_permutations: int = pydantic.Field(default=1000, ge=0)
+    absent: Absent = "rest"
+    max_picked: int | None = pydantic.Field(default=None, ge=1)
+    max_definitions: int = pydantic.Field(default=20_000, ge=1)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Search:
+    """Every definition and its test.
+
+    Parameters
+    ----------
+    definitions : Definitions
+        Over all cell types, in the order of the table.
+    inside, considered : np.ndarray of bool, shape (patient, definition)
+        Who has the states of each, and who is inside or outside at all.
+    table : pd.DataFrame
+        One row a definition: ``definition``, ``n_in``, ``n_out``, ``n_left_out``, ``events_in``,
+        ``events_out``, ``tested``, and NaN where not tested: ``z`` (above 0: more events inside
+        than expected), ``log_hazard_ratio`` (Peto, inside against outside), ``p``, ``q`` and
+        ``p_max_t``.
+    p_count : float
+        Permutation p of the number of significant definitions; NaN without permutations.
+    n_significant : int
+        Definitions with q below ``alpha``.
+    min_group : int
+        Patients that were needed inside and outside.
+    notes : list of str
+        What is to be known of the search, a sentence each.
+    """
+
+    definitions: Definitions
+    inside: npt.NDArray[np.bool_]
+    considered: npt.NDArray[np.bool_]
+    table: pd.DataFrame
+    p_count: float
+    n_significant: int
+    min_group: int
+    notes: list[str]
+
+    @property
+    def n_tested(self) -> int:
+        """Count the definitions that were tested.
+
+        Returns
+        -------
+        int
+            Those with enough patients on both sides, compared at one event or more.
+        """
+        return int(self.table["tested"].sum())
+
+
+class Luck(NamedTuple):
+    """What permutations of the times found.
+
+    Parameters
+    ----------
+    p_max_t : np.ndarray, shape (definition,)
+        Share of permutations whose largest statistic reaches the definition's own.
+    p_count : float
+        Share of permutations with as many significant definitions.
+    """
+
+    p_max_t: Float
+    p_count: float
+
+
+def run(  # noqa: PLR0913
+    states: npt.NDArray[np.int8],
+    cell_types: Sequence[str],
+    durations: Float,
+    event_observed: Array,
+    strata: Array | None,
+    settings: SearchSettings,
+    rng: np.random.Generator,
+) -> Search:
+    """Test every definition.
+
+    Parameters
+    ----------
+    states : np.ndarray of int8, shape (patient, cell_type)
+        0 or 1; -1 where the type is absent.
+    cell_types : sequence of str
+        Names of the columns.
+    durations : np.ndarray, shape (patient,)
+        Times to the event or censoring.
+    event_observed : np.ndarray of bool, shape (patient,)
+        Whether the event came.
+    strata : np.ndarray or None, shape (patient,)
+        Labels within which patients are compared, and permuted.
+    settings : SearchSettings
+        Which definitions are tested, and how often the times are permuted.
+    rng : np.random.Generator
+        For the permutations.
+
+    Returns
+    -------
+    Search
+        Table, p-values and notes.
+
+    Raises
+    ------
+    ValuesError
+        If there is no event, or no cell type with two states.
+    ConfigError
+        If more definitions are asked for than allowed.
+    """
+    event_observed = np.asarray(event_observed, dtype=bool)
+    if not event_observed.any():
+        raise errors.ValuesError(
+            f"survival: none of {len(durations):,} patients has an event, at least one is needed. "
+            "Check which column holds the event, and how it is coded."
+        )
+    found, notes = _chosen(states, cell_types, settings)
+    inside, considered = definitions.members(found, states, settings.absent)
+    risk = logrank.Risk(durations, event_observed, strata)
+    needed = settings.min_group or least_group(len(durations))
+    table = _counts(found, inside, considered, event_observed)
+    enough = ((table["n_in"] >= needed) & (table["n_out"] >= needed)).to_numpy()
+    _add_tests(table, enough, risk.test(inside, considered))
+    n_significant = int((table["q"] < settings.alpha).sum())
+    luck = _permuted(risk, inside, considered, table, settings, rng)
+    table["p_max_t"] = luck.p_max_t
+    notes += _notes(table, enough, needed, np.asarray(durations)[event_observed])
+    return Search(found, inside, considered, table, luck.p_count, n_significant, needed, notes)
+
+
+def least_group(n_patients: int) -> int:
+    """Give the smallest group that is tested where none is stated.
+
+    Parameters
+    ----------
+    n_patients : int
+        In the cohort.
+
+    Returns
+    -------
+    int
+        10, or 5 % of the patients, rounded up, if that is more.
+    """
+    return max(LEAST, -(-n_patients * LEAST_PERCENT // 100))
+
+
+def adjust(p: Float) -> Float:
+    """Adjust p-values for the share of false ones among those reported.
+
+    Parameters
+    ----------
+    p : np.ndarray, shape (definition,)
+        NaN where there was no test.
+
+    Returns
+    -------
+    np.ndarray, shape (definition,)
+        NaN at the same places, which count as no tests.
+
+    References
+    ----------
+    Benjamini Y, Hochberg Y (1995). J R Stat Soc B 57(1):289-300.
+    """
+    p = np.asarray(p, dtype=np.float64)
+    q, known = np.full(p.shape, np.nan), ~np.isnan(p)
+    if known.any():
+        q[known] = stats.false_discovery_control(p[known])
+    return q
+
+
+def _chosen(
+    states: npt.NDArray[np.int8], cell_types: Sequence[str], settings: SearchSettings
+) -> tuple[Definitions, list[str]]:
+    """Make the definitions over the types with two states, as rows over all types."""
+    names = list(cell_types)
+    two = [bool((column == 0).any() and (column == 1).any()) for column in states.T]
+    usable = [name for name, has_two in zip(names, two, strict=True) if has_two]
+    if not usable:
+        raise errors.ValuesError(
+            f"states: no cell type has two states among the {len(states):,} patients (of "
+            f"{', '.join(names)}), at least one is needed. Choose other types with --cell-types."
+        )
+    notes = []
+    if len(usable) < len(names):
+        single = [name for name in names if name not in usable]
+        notes.append(
+            f"{', '.join(single)}: fewer than two states, so in no definition; "
+            f"{len(usable)} of {len(names)} types are searched."
+        )
+    picked, more = _most_picked(len(usable), settings)
+    # A patient without the type is in neither state: T=0 is then not the rest of T=1.
+    lacking = [name for name, column in zip(names, states.T, strict=True) if (column < 0).any()]
+    both = set(lacking) & set(usable) if settings.absent == "rest" else set()
+    found = definitions.enumerate_all(usable, picked, both)
+    picks = np.full((len(found), len(names)), definitions.ANY, dtype=np.int8)
+    picks[:, two] = found.picks
+    return Definitions(tuple(names), picks), notes + more
+
+
+def _most_picked(n_types: int, settings: SearchSettings) -> tuple[int, list[str]]:
+    """Find how many types a definition may pick, and say so where it is not all."""
+    stated = settings.max_picked
+    allowed = settings.max_definitions
+    sizes = {k: definitions.count(n_types, k).logical for k in range(1, n_types + 1)}
+    if stated is None:
+        fitting = [k for k, size in sizes.items() if size <= allowed]
+        most = max(fitting, default=1)
+    else:
+        most = min(stated, n_types)
+    if sizes[most] > allowed:
+        raise errors.ConfigError(
+            f"[search] max_picked: {most} of {n_types} types make {sizes[most]:,} definitions, "
+            f"max_definitions allows {allowed:,}. Lower the one, raise the other, or choose fewer "
+            "types with --cell-types."
+        )
+    if most == n_types or stated is not None:
+        return most, []
+    return most, [
+        f"Definitions pick at most {most} of {n_types} types: {sizes[most]:,} definitions; "
+        f"{most + 1} would make {sizes[most + 1]:,}, above max_definitions {allowed:,}."
+    ]
+
+
+def _counts(found: Definitions, inside: Array, considered: Array, events: Array) -> pd.DataFrame:
+    n_considered, n_in = considered.sum(axis=0), inside.sum(axis=0)
+    events_in = inside[events].sum(axis=0)
+    return pd.DataFrame(
+        {
+            "definition": found.labels,
+            "n_in": n_in,
+            "n_out": n_considered - n_in,
+            "n_left_out": len(inside) - n_considered,
+            "events_in": events_in,
+            "events_out": considered[events].sum(axis=0) - events_in,
+        }
+    )
+
+
+def _add_tests(table: pd.DataFrame, enough: Array, tests: logrank.Tests) -> None:
+    # Without variance nothing was compared: no p, though the groups are large enough.
+    tested = enough & (tests.variance > 0)
+    table["tested"] = tested
+    for name in ("z", "log_hazard_ratio", "p"):
+        table[name] = np.where(tested, getattr(tests, name), np.nan)
+    table["q"] = adjust(table["p"].to_numpy())
+
+
+def _permuted(
+    risk: logrank.Risk,
+    inside: Array,
+    considered: Array,
+    table: pd.DataFrame,
+    settings: SearchSettings,
+    rng: np.random.Generator,
+) -> Luck:
+    p_max_t = np.full(len(table), np.nan)
+    columns = np.flatnonzero(table["tested"])
+    if not len(columns) or not settings.n_permutations:
+        return Luck(p_max_t, np.nan)
+    observed = np.square(table["z"].to_numpy()[columns]) * (1 - ROUNDING)
+    n_significant = (table["q"] < settings.alpha).sum()
+    largest, as_many = [], 0
+    draws = permutation.permuted_tests(
+        risk, inside[:, columns], considered[:, columns], settings.n_permutations, rng
+    )
+    for draw in draws:
+        # Where an order leaves nothing to compare, it says nothing against the others.
+        largest.append(np.nanmax(draw.tests.statistic, initial=0))
+        as_many += (adjust(draw.tests.p) < settings.alpha).sum() >= n_significant
+    reached = len(largest) - np.searchsorted(np.sort(largest), observed, side="left")
+    p_max_t[columns] = (1 + reached) / (len(largest) + 1)
+    return Luck(p_max_t, float((1 + as_many) / (len(largest) + 1)))
+
+
+def _notes(table: pd.DataFrame, enough: Array, needed: int, event_times: Float) -> list[str]:
+    notes = []
+    tested = table["tested"].to_numpy()
+    if not enough.any():
+        notes.append(
+            f"No definition was tested: none has {needed} patients on both sides (min_group)."
+        )
+    elif (enough & ~tested).any():
+        notes.append(
+            f"{(enough & ~tested).sum():,} definitions with {needed} patients on both sides were "
+            "not tested: no event came while both sides were at risk."
+        )
+    if len(np.unique(event_times)) == 1:
+        notes.append(
+            f"All {len(event_times):,} events have the same time, so that only their number is "
+            "compared, not when they came. Check the column of times."
+        )
+    return notes
