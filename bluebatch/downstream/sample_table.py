@@ -1,5 +1,7 @@
 """A table of text that says something of each sample: attributes, or known proportions."""
 
+from typing import TextIO
+
 import pandas as pd
 
 from bluebatch import errors
@@ -36,12 +38,47 @@ def read(table: str | places.Place, columns: str = "an attribute") -> pd.DataFra
     errors.LabelMismatchError
         If it names a sample twice.
     """
+    frame = text(table, columns)
+    names = "sample" if "sample" in frame.columns else frame.columns[0]
+    repeated = frame[names][frame[names].duplicated()]
+    if len(repeated):
+        raise errors.LabelMismatchError(
+            f"{table}: names the sample {repeated.iloc[0]} twice. Keep one row a sample."
+        )
+    return frame.set_index(names)
+
+
+def text(table: str | places.Place, columns: str = "an attribute") -> pd.DataFrame:
+    """Read a table of text without choosing the column that names its rows.
+
+    Parameters
+    ----------
+    table : str, pathlib.Path or upath.UPath
+        CSV or TSV, plain or gzipped. Remarks above its header, as cBioPortal writes them, are
+        passed over: two lines or more that begin with ``#``.
+    columns : str
+        What is looked for beside the samples, for the message where there is nothing.
+
+    Returns
+    -------
+    pd.DataFrame
+        Text, as it stands there; missing alone where a line ends early.
+
+    Raises
+    ------
+    errors.MissingInputError
+        If there is no such file.
+    errors.InputFileError
+        If it is no table, has but one column, or lines longer than its header.
+    """
     with places.local_copy(places.place(table)) as file:
         if not file.is_file():
             raise errors.MissingInputError(f"{table}: no such file. Check the path.")
         with files.broken_file(table), files.open_lines(file) as lines:
+            start = _after_remarks(lines)
+            lines.seek(start)
             head = next((line for line in lines if line.strip()), "")
-            lines.seek(0)
+            lines.seek(start)
             # A sniffed separator may be a letter where there is but one column.
             separator = max(SEPARATORS, key=head.count)
             # Text alone: "NA" may be a sample, and a wrong number must be named as it stands.
@@ -60,10 +97,13 @@ def read(table: str | places.Place, columns: str = "an attribute") -> pd.DataFra
             f"{table}: has {frame.shape[1]} columns, needed: samples and {columns}, parted by "
             "tabs, semicolons or commas. Fill it."
         )
-    names = "sample" if "sample" in frame.columns else frame.columns[0]
-    repeated = frame[names][frame[names].duplicated()]
-    if len(repeated):
-        raise errors.LabelMismatchError(
-            f"{table}: names the sample {repeated.iloc[0]} twice. Keep one row a sample."
-        )
-    return frame.set_index(names)
+    return frame
+
+
+def _after_remarks(lines: TextIO) -> int:
+    start = n_remarks = 0
+    # One such line may be the header itself.
+    while lines.readline().startswith("#"):
+        n_remarks += 1
+        start = lines.tell()
+    return start if n_remarks > 1 else 0

@@ -4,6 +4,7 @@ import collections
 import dataclasses
 import re
 from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +13,32 @@ from bluebatch import errors
 
 # Project, site, participant; then two digits of sample type, a vial, and more. R writes dots.
 _TCGA = re.compile(r"^(TCGA[-.][A-Z0-9]{2}[-.][A-Z0-9]{4})(?:[-.](\d{2})[A-Z]?(?:[-.].*)?)?$")
+# Disease, patient; then perhaps words on the sample, two digits of its type, and more.
+_TARGET = re.compile(
+    r"^(TARGET[-.]\d{2}[-.][A-Z0-9]{6})"
+    r"(?:[-.](?:[A-Za-z0-9]+[-.])*?(\d{2})[A-Z]?(?:[-.].*)?)?$"
+)
+_PROJECTS = {"tcga": _TCGA, "target": _TARGET}
 KEPT_TYPES = ("01", "03", "09")  # primary solid, primary blood, primary bone marrow
 _FIRST = 10
+
+
+class Barcode(NamedTuple):
+    """What a TCGA or TARGET barcode says of a sample.
+
+    Parameters
+    ----------
+    project : {"tcga", "target"}
+        Whose barcode it is.
+    patient : str
+        With hyphens.
+    sample_type : str
+        Two digits; empty where the barcode ends before them.
+    """
+
+    project: str
+    patient: str
+    sample_type: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,8 +63,28 @@ class Selection:
     notes: list[str]
 
 
-def tcga_share(samples: Sequence[str]) -> float:
-    """Measure how many names are TCGA barcodes.
+def read_barcode(name: str) -> Barcode | None:
+    """Read a TCGA or TARGET barcode.
+
+    Parameters
+    ----------
+    name : str
+        Of a sample or a patient; dots, as R writes them, will do.
+
+    Returns
+    -------
+    Barcode or None
+        None for any other name.
+    """
+    for project, pattern in _PROJECTS.items():
+        hit = pattern.match(name)
+        if hit:
+            return Barcode(project, hit.group(1).replace(".", "-"), hit.group(2) or "")
+    return None
+
+
+def barcode_share(samples: Sequence[str]) -> float:
+    """Measure how many names are TCGA or TARGET barcodes.
 
     Parameters
     ----------
@@ -51,7 +96,7 @@ def tcga_share(samples: Sequence[str]) -> float:
     float
         0 to 1; 0 for no names.
     """
-    return sum(_TCGA.match(name) is not None for name in samples) / max(1, len(samples))
+    return sum(read_barcode(name) is not None for name in samples) / max(1, len(samples))
 
 
 def select(
@@ -72,7 +117,8 @@ def select(
     samples : sequence of str
         Sample names.
     patient_from_sample : str or None
-        ``"tcga"``, a regular expression with one group, or None: TCGA barcodes are recognised.
+        ``"tcga"`` or ``"target"``, a regular expression with one group, or None: barcodes of both
+        are recognised.
     keep_normals : bool
         Whether every sample type is kept.
     known_patients : mapping of str to str
@@ -93,11 +139,11 @@ def select(
         If the expression is no regular expression with one group.
     """
     refuse_duplicates(path, samples)
-    barcoded = patient_from_sample == "tcga" or (
-        patient_from_sample is None and tcga_share(samples) > 0.5
+    barcoded = patient_from_sample in _PROJECTS or (
+        patient_from_sample is None and barcode_share(samples) > 0.5
     )
     if barcoded:
-        patients, types = _read_barcodes(path, samples)
+        patients, types = _read_barcodes(path, samples, patient_from_sample)
     else:
         patients, types = _by_pattern(path, samples, patient_from_sample), [""] * len(samples)
     if known_patients and patient_from_sample is None:
@@ -141,23 +187,24 @@ def refuse_duplicates(path: object, samples: Sequence[str]) -> None:
         )
 
 
-def _read_barcodes(path: object, samples: Sequence[str]) -> tuple[list[str] | None, list[str]]:
-    found = [_TCGA.match(name) for name in samples]
-    if not any(found):
-        raise errors.LabelMismatchError(
-            f"{path}: no sample name is a TCGA barcode (first: {', '.join(samples[:3])}). "
-            "Give --patient-from-sample a regular expression with one group."
-        )
-    patients = [
-        hit.group(1).replace(".", "-") if hit else name
-        for hit, name in zip(found, samples, strict=True)
-    ]
-    return patients, [(hit.group(2) or "") if hit else "" for hit in found]
+def compile_pattern(pattern: str) -> re.Pattern[str]:
+    """Compile what ``--patient-from-sample`` was given.
 
+    Parameters
+    ----------
+    pattern : str
+        Regular expression.
 
-def _by_pattern(path: object, samples: Sequence[str], pattern: str | None) -> list[str] | None:
-    if pattern is None:
-        return None
+    Returns
+    -------
+    re.Pattern of str
+        With one group.
+
+    Raises
+    ------
+    errors.ConfigError
+        If it is no regular expression, or has not one group.
+    """
     try:
         compiled = re.compile(pattern)
     except re.error as error:
@@ -170,6 +217,27 @@ def _by_pattern(path: object, samples: Sequence[str], pattern: str | None) -> li
             f"--patient-from-sample {pattern!r}: has {compiled.groups} groups, needed: 1. "
             "Put brackets around the patient's part, e.g. '^(.{7})'."
         )
+    return compiled
+
+
+def _read_barcodes(
+    path: object, samples: Sequence[str], project: str | None
+) -> tuple[list[str] | None, list[str]]:
+    found = [read_barcode(name) for name in samples]
+    if not any(code is not None and project in (None, code.project) for code in found):
+        raise errors.LabelMismatchError(
+            f"{path}: no sample name is a {(project or 'tcga').upper()} barcode "
+            f"(first: {', '.join(samples[:3])}). "
+            "Give --patient-from-sample a regular expression with one group."
+        )
+    patients = [code.patient if code else name for code, name in zip(found, samples, strict=True)]
+    return patients, [code.sample_type if code else "" for code in found]
+
+
+def _by_pattern(path: object, samples: Sequence[str], pattern: str | None) -> list[str] | None:
+    if pattern is None:
+        return None
+    compiled = compile_pattern(pattern)
     found = [compiled.search(name) for name in samples]
     wrong = [name for name, hit in zip(samples, found, strict=True) if not hit or not hit.group(1)]
     if wrong:
@@ -190,7 +258,8 @@ def _words(
     if any(types):
         counts = collections.Counter(kind or "none" for kind in types)
         listed = ", ".join(f"{n:,} of type {kind}" for kind, n in sorted(counts.items()))
-        notes.append(f"samples: TCGA barcodes ({listed})")
+        projects = {code.project.upper() for code in map(read_barcode, samples) if code}
+        notes.append(f"samples: {' and '.join(sorted(projects))} barcodes ({listed})")
     if dropped:
         listed = ", ".join(dropped[:_FIRST]) + (", ..." if len(dropped) > _FIRST else "")
         notes.append(

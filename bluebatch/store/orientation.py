@@ -67,11 +67,11 @@ def decide(
 
 
 def _evidence(labels: Sequence[str], wanted: Collection[str]) -> float:
-    # 1: Ensembl ids; above 0: known symbols; -1: TCGA barcodes.
+    # 1: Ensembl ids; above 0: known symbols; -1: TCGA or TARGET barcodes.
     some = labels[:_LOOKED_AT]
     if genes.ensembl_share(some) > 0.5:
         return 1.0
-    if barcodes.tcga_share(some) > 0.5:
+    if barcodes.barcode_share(some) > 0.5:
         return -1.0
     hits = sum(genes.strip_version(label) in wanted for label in labels)
     return hits / (hits + 1.0)
