@@ -3,6 +3,9 @@
 `permuted_tests` repeats the tests of a search under permutations of the pairs (time, event), within
 strata where there are any. Whatever goes on from a search can be repeated whole on each of its
 draws: the groups stay, and patient i has ``durations[order[i]]`` and ``event_observed[order[i]]``.
+
+What is tested so is that the states say nothing of time and event together: censoring that differs
+between the groups for reasons of its own belongs into the strata.
 """
 
 from collections.abc import Iterator

@@ -18,7 +18,7 @@ import pydantic
 from scipy import stats
 
 from bluebatch import errors
-from bluebatch.downstream import definitions, logrank, permutation
+from bluebatch.downstream import definitions, logrank, permutation, search_space
 from bluebatch.downstream.definitions import Absent, Definitions
 
 Array = npt.NDArray[Any]
@@ -166,7 +166,9 @@ def run(  # noqa: PLR0913
             f"survival: none of {len(durations):,} patients has an event, at least one is needed. "
             "Check which column holds the event, and how it is coded."
         )
-    found, notes = _chosen(states, cell_types, settings)
+    found, notes = search_space.choose(
+        states, cell_types, settings.absent, settings.max_picked, settings.max_definitions
+    )
     inside, considered = definitions.members(found, states, settings.absent)
     risk = logrank.Risk(durations, event_observed, strata)
     needed = settings.min_group or least_group(len(durations))
@@ -218,59 +220,6 @@ def adjust(p: Float) -> Float:
     if known.any():
         q[known] = stats.false_discovery_control(p[known])
     return q
-
-
-def _chosen(
-    states: npt.NDArray[np.int8], cell_types: Sequence[str], settings: SearchSettings
-) -> tuple[Definitions, list[str]]:
-    """Make the definitions over the types with two states, as rows over all types."""
-    names = list(cell_types)
-    two = [bool((column == 0).any() and (column == 1).any()) for column in states.T]
-    usable = [name for name, has_two in zip(names, two, strict=True) if has_two]
-    if not usable:
-        raise errors.ValuesError(
-            f"states: no cell type has two states among the {len(states):,} patients (of "
-            f"{', '.join(names)}), at least one is needed. Choose other types with --cell-types."
-        )
-    notes = []
-    if len(usable) < len(names):
-        single = [name for name in names if name not in usable]
-        notes.append(
-            f"{', '.join(single)}: fewer than two states, so in no definition; "
-            f"{len(usable)} of {len(names)} types are searched."
-        )
-    picked, more = _most_picked(len(usable), settings)
-    # A patient without the type is in neither state: T=0 is then not the rest of T=1.
-    lacking = [name for name, column in zip(names, states.T, strict=True) if (column < 0).any()]
-    both = set(lacking) & set(usable) if settings.absent == "rest" else set()
-    found = definitions.enumerate_all(usable, picked, both)
-    picks = np.full((len(found), len(names)), definitions.ANY, dtype=np.int8)
-    picks[:, two] = found.picks
-    return Definitions(tuple(names), picks), notes + more
-
-
-def _most_picked(n_types: int, settings: SearchSettings) -> tuple[int, list[str]]:
-    """Find how many types a definition may pick, and say so where it is not all."""
-    stated = settings.max_picked
-    allowed = settings.max_definitions
-    sizes = {k: definitions.count(n_types, k).logical for k in range(1, n_types + 1)}
-    if stated is None:
-        fitting = [k for k, size in sizes.items() if size <= allowed]
-        most = max(fitting, default=1)
-    else:
-        most = min(stated, n_types)
-    if sizes[most] > allowed:
-        raise errors.ConfigError(
-            f"[search] max_picked: {most} of {n_types} types make {sizes[most]:,} definitions, "
-            f"max_definitions allows {allowed:,}. Lower the one, raise the other, or choose fewer "
-            "types with --cell-types."
-        )
-    if most == n_types or stated is not None:
-        return most, []
-    return most, [
-        f"Definitions pick at most {most} of {n_types} types: {sizes[most]:,} definitions; "
-        f"{most + 1} would make {sizes[most + 1]:,}, above max_definitions {allowed:,}."
-    ]
 
 
 def _counts(found: Definitions, inside: Array, considered: Array, events: Array) -> pd.DataFrame:
