@@ -1,0 +1,204 @@
+"""Clusters of patients by their proportions alone: the baseline of every finding from profiles.
+
+Leiden at scanpy's defaults on the principal components of the proportions; patients of another
+cohort get the cluster of most of their nearest neighbours in that space.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bluebatch import errors
+from bluebatch.downstream import state_graph
+
+Array = npt.NDArray[Any]
+# scanpy's defaults; a patient counts among its own neighbours.
+NEIGHBOURS, RESOLUTION, SEED = 15, 1.0, 0
+FEWEST_PATIENTS = 3
+# Components below this share of the largest standard deviation are rounding.
+ROUNDING = 1e-6
+ROWS_PER_BLOCK = 4096
+
+
+@dataclasses.dataclass(frozen=True)
+class Clusters:
+    """Clusters, and the space in which other patients are given to them.
+
+    Parameters
+    ----------
+    cell_types : tuple of str
+        Of the proportions, in order.
+    index : np.ndarray of int16, shape (patient,)
+        Cluster of each patient, 0 the largest.
+    mean : np.ndarray of float64, shape (cell_type,)
+        Mean proportions of the patients that were clustered.
+    loadings : np.ndarray of float64, shape (cell_type, component)
+        Principal components, not scaled; the largest loading of each is positive.
+    scores : np.ndarray of float64, shape (patient, component)
+        Where the patients lie.
+    """
+
+    cell_types: tuple[str, ...]
+    index: Array
+    mean: Array
+    loadings: Array
+    scores: Array
+
+    @property
+    def n_clusters(self) -> int:
+        """Count the clusters.
+
+        Returns
+        -------
+        int
+            At least 1.
+        """
+        return int(self.index.max()) + 1
+
+    def assign(self, proportion: Array, cell_types: Sequence[str]) -> Array:
+        """Give other patients the cluster of most of their 15 nearest neighbours.
+
+        Parameters
+        ----------
+        proportion : np.ndarray, shape (patient, cell_type)
+            Proportions; those of the frozen cell types are divided by their sum.
+        cell_types : sequence of str
+            Names of the columns, in any order; others may be among them.
+
+        Returns
+        -------
+        np.ndarray of int16, shape (patient,)
+            Of clusters with equally many neighbours the one of the nearest of them.
+
+        Raises
+        ------
+        errors.LabelMismatchError
+            If a frozen cell type is not there.
+        errors.ValuesError
+            If proportions are missing, negative, or all 0.
+        """
+        names = list(cell_types)
+        missing = [name for name in self.cell_types if name not in names]
+        if missing:
+            raise errors.LabelMismatchError(
+                f"clusters of proportions: the cohort lacks {len(missing):,} of "
+                f"{len(self.cell_types):,} frozen cell types (first: {missing[0]}). Give "
+                "proportions of the same cell types."
+            )
+        columns = [names.index(name) for name in self.cell_types]
+        scores = (_closed(np.asarray(proportion, float)[:, columns]) - self.mean) @ self.loadings
+        blocks = [
+            self._nearest(scores[start : start + ROWS_PER_BLOCK])
+            for start in range(0, len(scores), ROWS_PER_BLOCK)
+        ]
+        return np.concatenate([np.zeros(0, np.int16), *blocks])
+
+    def arrays(self) -> dict[str, Array]:
+        """Give the frozen arrays.
+
+        Returns
+        -------
+        dict of str to np.ndarray
+            What `of` takes; no name of a patient is among them.
+        """
+        names = ("index", "mean", "loadings", "scores")
+        return {name: np.ascontiguousarray(getattr(self, name)) for name in names}
+
+    @classmethod
+    def of(cls, cell_types: Sequence[str], arrays: Mapping[str, Array]) -> "Clusters":
+        """Put the frozen arrays together.
+
+        Parameters
+        ----------
+        cell_types : sequence of str
+            In order.
+        arrays : mapping of str to np.ndarray
+            As `arrays` gave them.
+
+        Returns
+        -------
+        Clusters
+            The same.
+        """
+        return cls(
+            tuple(cell_types),
+            arrays["index"],
+            arrays["mean"],
+            arrays["loadings"],
+            arrays["scores"],
+        )
+
+    def _nearest(self, scores: Array) -> Array:
+        apart = ((scores[:, None] - self.scores) ** 2).sum(axis=2)
+        near = np.argsort(apart, axis=1, kind="stable")[:, :NEIGHBOURS]
+        labels = self.index[near]  # (patient, neighbour), the nearest first
+        votes = (labels[:, :, None] == labels[:, None]).sum(axis=2)
+        first = votes.argmax(axis=1)
+        return np.asarray(np.take_along_axis(labels, first[:, None], axis=1)[:, 0])
+
+
+def find(proportion: Array, cell_types: Sequence[str]) -> Clusters:
+    """Cluster patients by their proportions.
+
+    Parameters
+    ----------
+    proportion : np.ndarray, shape (patient, cell_type)
+        Proportions; each row is divided by its sum.
+    cell_types : sequence of str
+        Names of the columns.
+
+    Returns
+    -------
+    Clusters
+        As many as Leiden finds: 15 neighbours, resolution 1.
+
+    Raises
+    ------
+    errors.ValuesError
+        If proportions are missing, negative, or all 0, or fewer than three patients given.
+    """
+    proportion = np.asarray(proportion, dtype=float)
+    if len(proportion) < FEWEST_PATIENTS:
+        raise errors.ValuesError(
+            f"clusters of proportions: {len(proportion):,} patients, at least {FEWEST_PATIENTS} "
+            "are needed. Give a larger cohort."
+        )
+    closed = _closed(proportion)
+    mean = closed.mean(axis=0)
+    loadings = _components(closed - mean)
+    scores = (closed - mean) @ loadings
+    nearest = state_graph.find_nearest(state_graph.squared_distances(scores), NEIGHBOURS)
+    labels = state_graph.cluster(state_graph.build(*nearest), RESOLUTION, SEED)
+    return Clusters(tuple(cell_types), _by_size(labels), mean, loadings, scores)
+
+
+def _closed(proportion: Array) -> Array:
+    total = proportion.sum(axis=1, keepdims=True)
+    bad = ~(np.isfinite(proportion).all(axis=1) & (proportion >= 0).all(axis=1) & (total[:, 0] > 0))
+    if bad.any():
+        raise errors.ValuesError(
+            f"clusters of proportions: {bad.sum():,} of {len(bad):,} patients have missing or "
+            "negative proportions, or none of these cell types (first: row "
+            f"{np.flatnonzero(bad)[0]:,}); proportions of 0 or more were needed. Leave them out."
+        )
+    return np.asarray(proportion / total)
+
+
+def _components(centred: Array) -> Array:
+    _, spread, rows = np.linalg.svd(centred, full_matrices=False)
+    rows = rows[spread > ROUNDING * max(spread[0], ROUNDING)]
+    largest = np.abs(rows).argmax(axis=1)
+    signs = np.sign(rows[np.arange(len(rows)), largest])
+    return np.asarray((rows * signs[:, None]).T)
+
+
+def _by_size(labels: Array) -> Array:
+    _, first, number, sizes = np.unique(
+        labels, return_index=True, return_inverse=True, return_counts=True
+    )
+    rank = np.empty(len(sizes), dtype=np.int16)
+    rank[np.lexsort((first, -sizes))] = np.arange(len(sizes))
+    return rank[number]
