@@ -82,7 +82,8 @@ class Tests:
         Returns
         -------
         np.ndarray, shape (definition,)
-            Above 0: worse inside. NaN as in ``z``.
+            Above 0: worse inside. NaN as in ``z``. Rough where the hazards are far apart, and too
+            far from 0 in small groups: report Cox's estimate.
         """
         gap = self.observed - self.expected
         empty = np.full_like(gap, np.nan)
