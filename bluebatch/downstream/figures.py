@@ -1,8 +1,9 @@
 """How every figure looks, and how it reaches the disk."""
 
 import io
+import math
 import warnings
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -29,6 +30,10 @@ STYLE: Any = {
     "legend.fontsize": 8.5,
 }
 LONGEST_LABEL = 24
+Form = Literal["png", "svg", "pdf"]
+# What a form would say of the time and day it was drawn at.
+_DATED: dict[str, Any] = {"png": None, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
+PRINT_DOTS = 300
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -66,17 +71,43 @@ def save(figure: Figure, path: str | places.Place, dots_per_inch: int = 150) -> 
         temporary.write_bytes(content)
 
 
-def render(figure: Figure, form: Literal["png", "svg"], dots_per_inch: int = 150) -> bytes:
+def save_all(figure: Figure, folder: str | places.Place, name: str) -> list[str]:
+    """Write a figure in every form that a paper may ask for.
+
+    Parameters
+    ----------
+    figure : Figure
+        What is drawn.
+    folder : str, pathlib.Path or upath.UPath
+        Made if missing; files of the same names are replaced.
+    name : str
+        Of the files, without the extension.
+
+    Returns
+    -------
+    list of str
+        Names of the files: PNG of 300 dots an inch, SVG and PDF.
+    """
+    names = []
+    for form in get_args(Form):
+        content = render(figure, form, PRINT_DOTS)
+        names.append(f"{name}.{form}")
+        with outputs.whole_file(places.place(folder) / names[-1]) as temporary:
+            temporary.write_bytes(content)
+    return names
+
+
+def render(figure: Figure, form: Form, dots_per_inch: int = 150) -> bytes:
     """Turn a figure into the bytes of a file, the same ones every time.
 
     Parameters
     ----------
     figure : Figure
         What is drawn.
-    form : {"png", "svg"}
+    form : {"png", "svg", "pdf"}
         Of the file.
     dots_per_inch : int
-        Resolution of PNG.
+        Resolution of PNG, and of what is drawn in dots within the others.
 
     Returns
     -------
@@ -84,10 +115,12 @@ def render(figure: Figure, form: Literal["png", "svg"], dots_per_inch: int = 150
         Without a date or drawn names in it.
     """
     buffer = io.BytesIO()
-    dated: Any = {"Date": None} if form == "svg" else None
-    with mpl.rc_context({**STYLE, "svg.hashsalt": "bluebatch"}), warnings.catch_warnings():
+    # Text of a PDF stays text that an editor can change.
+    settings = {**STYLE, "svg.hashsalt": "bluebatch", "pdf.fonttype": 42}
+    with mpl.rc_context(settings), warnings.catch_warnings():
         # A user's label in letters that the font lacks is drawn as boxes, and no reason to stop.
         warnings.filterwarnings("ignore", message="Glyph .* missing")
+        dated = _DATED[form]
         figure.savefig(buffer, format=form, dpi=dots_per_inch, facecolor="white", metadata=dated)
     return buffer.getvalue()
 
@@ -138,6 +171,35 @@ def label(text: str, longest: int = LONGEST_LABEL) -> str:
     words = " ".join(text.split())
     cut = words if len(words) <= longest else words[: longest - 1] + "…"
     return cut.replace("$", r"\$")
+
+
+def p_text(p: float | None) -> str:
+    """Write a p-value for a reader.
+
+    Parameters
+    ----------
+    p : float or None
+        May be a gap.
+
+    Returns
+    -------
+    str
+        Two or three digits; a power of ten where it is small.
+
+    Examples
+    --------
+    >>> p_text(0.0314), p_text(0.62), p_text(3.2e-7), p_text(float("nan"))
+    ('0.031', '0.62', '3.2e-7', '-')
+    """
+    if p is None or math.isnan(p):
+        return "-"
+    value = float(p)
+    if value >= 0.1:
+        return f"{value:.2f}"
+    if value >= 0.001:
+        return f"{value:.3f}" if value >= 0.01 else f"{value:.4f}"
+    mantissa, _, exponent = f"{value:.1e}".partition("e")
+    return f"{mantissa}e{int(exponent)}" if value > 0 else "0"
 
 
 def draw_diagonal(axes: Axes, largest: float) -> None:
