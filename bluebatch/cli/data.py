@@ -9,7 +9,7 @@ from bluebatch.cli import options, output, science
 from bluebatch.downstream import export
 from bluebatch.run import progress
 from bluebatch.simulate import pseudobulk
-from bluebatch.store import ingest, inspection, model_folder
+from bluebatch.store import compositions, ingest, inspection, model_folder
 
 Ingest = ingest.IngestOptions
 
@@ -92,6 +92,13 @@ def _needs_of(model: options.Place | None) -> dict[str, Any]:
 @click.command("ingest")
 @click.argument("source", type=options.place)
 @options.out_option
+@click.option(
+    "--kind",
+    type=click.Choice(["expression", "proportion"]),
+    default="expression",
+    show_default=True,
+    help="What SOURCE holds.",
+)
 @click.option("--unit", type=options.choice(Ingest, "unit"), help="Default: detected.")
 @click.option("--logged", type=options.choice(Ingest, "logged"), help="Logarithm to undo.")
 @click.option(
@@ -112,7 +119,8 @@ def _needs_of(model: options.Place | None) -> dict[str, Any]:
 )
 @click.option("--gene-report", type=options.PATH, help="Write what happened to each name: a csv.")
 @click.option("--gene-lengths", type=options.PATH, help="Table of gene and bases: counts to TPM.")
-@click.option("--patient-from-sample", help="tcga, or a regular expression with one group.")
+@click.option("--patient-from-sample", help="tcga, target or a regular expression.")
+@click.option("--sample-column", help="Column of sample names, of a table of proportions.")
 @click.option("--keep-normals", is_flag=True, help="Keep TCGA samples that are no tumour.")
 @click.option("--layer", help="Layer of an h5ad file.")
 @click.option("--sheet", type=options.PATH, help="Sample sheet of a folder of GDC files.")
@@ -126,16 +134,18 @@ def _needs_of(model: options.Place | None) -> dict[str, Any]:
 @options.overwrite_option
 @output.flags
 def ingest_command(
-    source: options.Place, out: options.Place, model: options.Place | None, **given: Any
+    source: options.Place, out: options.Place, kind: str, model: options.Place | None, **given: Any
 ) -> None:
-    """Turn SOURCE into a cohort store.
+    """Turn SOURCE into a cohort store, or into a store of proportions.
 
     SOURCE is a csv, tsv (also .gz), parquet or h5ad table in either orientation, a folder or
-    sample sheet of GDC STAR files, or a pseudobulk store.
+    sample sheet of GDC STAR files, or a pseudobulk store; with --kind proportion a table of
+    samples and cell types.
     """
     wanted = Ingest(**given, **_needs_of(model))
+    verb = compositions.run if kind == "proportion" else ingest.run
     with progress.bar("ingest", total=None, unit="lines") as step:
-        summary = ingest.run(source, out, wanted, step)
+        summary = verb(source, out, wanted, step)
     output.tell(summary)
 
 

@@ -24,7 +24,6 @@ from bluebatch.store import (
     orientation,
     outputs,
     places,
-    read,
     sources,
     spill,
     tables,
@@ -58,8 +57,11 @@ class IngestOptions(pydantic.BaseModel):
         Where to write a csv of what happened to each name.
     gene_lengths : pathlib.Path, optional
         Two columns, gene and length in bases: turns counts into TPM.
+    sample_column : str, optional
+        Column that names the samples of a table of proportions.
     patient_from_sample : str, optional
-        ``"tcga"``, or a regular expression with one group; TCGA barcodes are known by default.
+        ``"tcga"``, ``"target"`` or a regular expression with one group; barcodes of both are known
+        by default.
     keep_normals : bool
         Whether samples of other types than primary tumours are kept.
     layer : str, optional
@@ -88,6 +90,7 @@ class IngestOptions(pydantic.BaseModel):
     mend_names: bool = False
     gene_report: pathlib.Path | None = None
     gene_lengths: pathlib.Path | None = None
+    sample_column: str | None = None
     patient_from_sample: str | None = None
     keep_normals: bool = False
     layer: str | None = None
@@ -126,6 +129,8 @@ def run(
 
     Raises
     ------
+    errors.ConfigError
+        If an option is given that this source has no use for.
     errors.OutputExistsError
         If something else stands at ``out``.
     errors.InputFileError, errors.ValuesError, errors.LabelMismatchError
@@ -136,6 +141,10 @@ def run(
         If a place elsewhere refuses or does not answer.
     """
     source, out, options = places.place(source), places.place(out), options or IngestOptions()
+    if options.sample_column is not None:
+        raise errors.ConfigError(
+            "--sample-column: is of tables of proportions. Leave it out, or add --kind proportion."
+        )
     inputs = [source, options.gene_map, options.gene_lengths, options.sheet]
     outputs.check(out, inputs, overwrite=options.overwrite)
     table = sources.open_source(
@@ -148,7 +157,7 @@ def run(
     )
     digest = sources.digest(source, options.sheet)
     plan = _plan_digest(digest, options)
-    is_complete = _stands_complete(out, plan, overwrite=options.overwrite)
+    is_complete = outputs.stands_complete(out, plan, overwrite=options.overwrite)
     if is_complete and options.gene_report is None:
         return cohorts.summarise(out, "complete")
     with (
@@ -169,28 +178,13 @@ def run(
 
 
 def _plan_digest(source_digest: str, options: IngestOptions) -> str:
-    content = options.model_dump(mode="json", exclude={"overwrite", "gene_report"})
+    content = options.model_dump(mode="json", exclude={"overwrite", "gene_report", "sample_column"})
     for name in ("gene_map", "gene_lengths"):
         path = getattr(options, name)
         if path is not None:
             content[name] = files.file_digest(path) if path.is_file() else str(path)
     text = json.dumps([source_digest, content], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _stands_complete(out: places.Place, plan: str, *, overwrite: bool) -> bool:
-    if not out.exists() or overwrite:
-        return False
-    try:
-        found = dict(read.open_group(out).attrs)
-    except errors.InputFileError:
-        found = {}
-    if found.get("plan") != plan:
-        raise errors.OutputExistsError(
-            f"{out}: something that this run did not make stands there. "
-            "Choose another --out, or give --overwrite to replace it."
-        )
-    return found.get("status") == "complete"
 
 
 def _read_in(

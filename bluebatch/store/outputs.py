@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import upath
 
 from bluebatch import errors
-from bluebatch.store import digests, places, write
+from bluebatch.store import digests, places, read, write
 
 # Every store and model, finished or not, holds one of these; .zgroup is of older Zarr formats.
 _OURS = {"zarr.json", ".zgroup", "model.json", "checkpoint"}
@@ -51,6 +51,42 @@ def check(
             f"{path}: is a folder of other files than a store's or a model's ({min(found)}, ...), "
             "and --overwrite removes no such folder. Choose another --out."
         )
+
+
+def stands_complete(out: places.Place, plan: str, *, overwrite: bool) -> bool:
+    """Tell whether what is to be written stands there already.
+
+    Parameters
+    ----------
+    out : pathlib.Path or upath.UPath
+        Store to write.
+    plan : str
+        Digest of what it is made from and how: its root attribute ``plan``.
+    overwrite : bool
+        Whether what stands there is to be replaced.
+
+    Returns
+    -------
+    bool
+        False where nothing stands, or an unfinished store of the same plan.
+
+    Raises
+    ------
+    errors.OutputExistsError
+        If something else stands there, and is not to be replaced.
+    """
+    if not out.exists() or overwrite:
+        return False
+    try:
+        found = dict(read.open_group(out).attrs)
+    except errors.InputFileError:
+        found = {}
+    if found.get("plan") != plan:
+        raise errors.OutputExistsError(
+            f"{out}: something that this run did not make stands there. "
+            "Choose another --out, or give --overwrite to replace it."
+        )
+    return found.get("status") == "complete"
 
 
 @contextmanager
