@@ -210,7 +210,10 @@ def _cell(value: Value, digits: int) -> Cell:
     if isinstance(value, int | np.integer):
         return Cell(f"{value:,}", str(int(value)), is_number=True)
     if isinstance(value, float | np.floating):
-        return Cell(f"{value:,.{digits}f}", f"{value:.9g}", is_number=True)
+        # Of a small p its size is what counts.
+        small = 0 < abs(value) < 0.5 * 10.0**-digits
+        text = f"{value:.1e}" if small else f"{value:,.{digits}f}"
+        return Cell(text, f"{value:.9g}", is_number=True)
     return Cell(str(value), str(value), is_number=False)
 
 

@@ -1,7 +1,8 @@
-"""Figures of groups of patients against what else is known of them."""
+"""Figures of groups of patients: what they are made of, and what else is known of them."""
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -13,9 +14,11 @@ from matplotlib.figure import Figure
 from bluebatch.downstream import figures, patterns, sample_table
 
 IntArray = npt.NDArray[np.integer]
+FloatArray = npt.NDArray[np.floating]
 MAX_LEVELS = 8
 OTHERS = "others"
 MAX_COLUMNS = 3
+MAX_BARS = 600
 
 
 def draw_clinical(
@@ -120,54 +123,89 @@ def _draw_bars(
     )
 
 
-def draw_replication(
-    table: pd.DataFrame, first: str = "discovery", second: str = "second cohort"
+def draw_composition(
+    proportion: FloatArray,
+    cell_types: Sequence[str],
+    index: IntArray,
+    names: Sequence[str],
+    *,
+    by_patient: bool = True,
 ) -> Figure:
-    """Draw the z of definitions in a second cohort against that of the first.
+    """Draw stacked proportions by group.
 
     Parameters
     ----------
-    table : pd.DataFrame
-        Columns discovery_z, z and p_one_sided, one row a definition, as a transfer's definitions
-        have them; gaps where one could not be tested again.
-    first, second : str
-        Names of the cohorts.
+    proportion : np.ndarray, shape (patient, cell_type)
+        Fractions.
+    cell_types : sequence of str
+        Columns.
+    index : np.ndarray of int, shape (patient,)
+        Group; patients of a number that has no name are left out.
+    names : sequence of str
+        Of the groups.
+    by_patient : bool
+        Whether each patient is a bar, sorted by the most abundant type, or each group's mean.
 
     Returns
     -------
     Figure
-        Not yet saved. Shaded: the same direction, at one-sided p < 0.05.
+        Not yet saved.
     """
-    z, again, p = (table[name].to_numpy(float) for name in ("discovery_z", "z", "p_one_sided"))
-    known = np.isfinite(z) & np.isfinite(again)
-    z, again, p = z[known], again[known], p[known]
-    limit = 1.6448536269514722  # one-sided 5 % of a normal deviate
+    whole = np.nan_to_num(np.asarray(proportion, float))
+    groups = [(name, np.flatnonzero(index == at)) for at, name in enumerate(names)]
+    groups = [(name, rows) for name, rows in groups if len(rows)]
+    n_legend = 1 + (len(cell_types) - 1) // 16
     with mpl.rc_context(figures.STYLE):
-        figure = figures.new_figure(4.3, 4.4)
+        width = 6.0 if by_patient else 0.75 * len(groups) + 1.0
+        figure = figures.new_figure(width + 1.9 * n_legend, 3.4)
         axes = figure.subplots()
-        end_x, end_y = (max(3.0, float(np.abs(each).max(initial=0))) * 1.1 for each in (z, again))
-        for side in (-1, 1):
-            axes.fill_between(
-                [0, side * end_x], side * limit, side * end_y, color="#E3F0F7", linewidth=0
-            )
-        axes.axhline(0, color=figures.GREY, linewidth=0.8)
-        axes.axvline(0, color=figures.GREY, linewidth=0.8)
-        agreed, same = p < 0.05, z * again > 0
-        for part, colour, word in (
-            (agreed, figures.BLUE, "same direction, p < 0.05"),
-            (~agreed & same, figures.GREY, "same direction"),
-            (~agreed & ~same, figures.VERMILION, "other direction"),
-        ):
-            axes.scatter(
-                z[part], again[part], s=20, color=colour, linewidths=0, alpha=0.8, zorder=3,
-                label=f"{word} ({int(part.sum()):,})",
-            )  # fmt: skip
-        axes.set(xlim=(-end_x, end_x), ylim=(-end_y, end_y))
-        axes.set_xlabel(f"log-rank z, {figures.label(first, 30)}")
-        axes.set_ylabel(f"log-rank z, {figures.label(second, 30)}")
-        n_lost = int((~known).sum())
-        words = f"{int(agreed.sum()):,} of {len(z):,} replicate (one-sided p < 0.05)"
-        words += f"\n{n_lost:,} could not be tested again" if n_lost else ""
-        axes.set_title(words, loc="left", fontsize=9)
-        figure.legend(loc="outside lower center", ncols=2, fontsize=8)
+        middles = _draw_groups(axes, whole, [rows for _, rows in groups], by_patient=by_patient)
+        texts = [f"{figures.label(name, 20)}\n({len(rows):,})" for name, rows in groups]
+        slanted: dict[str, Any] = {"rotation": 40, "ha": "right"} if len(groups) > 4 else {}
+        axes.set_xticks(middles, texts, fontsize=8 if len(groups) <= 4 else 7, **slanted)
+        axes.set(ylim=(0, 1), ylabel="fraction" if by_patient else "fraction, mean")
+        axes.tick_params(axis="x", length=0)
+        axes.spines["bottom"].set_visible(False)
+        handles = [mpl.patches.Patch(color=c) for c in figures.colours(len(cell_types))]
+        labels = [figures.label(name) for name in cell_types]
+        axes.legend(
+            handles, labels, loc="center left", bbox_to_anchor=(1.0, 0.5), reverse=True,
+            handlelength=1.0, ncols=n_legend,
+        )  # fmt: skip
     return figure
+
+
+def _draw_groups(
+    axes: Axes, whole: FloatArray, groups: Sequence[IntArray], *, by_patient: bool
+) -> list[float]:
+    """Draw the groups beside each other and tell where their middles are."""
+    main = int(np.argmax(whole.mean(axis=0)))
+    gap = 0.02 * sum(map(len, groups)) if by_patient else 0.35
+    start, middles = 0.0, []
+    for rows in groups:
+        bars, width = whole[rows].mean(axis=0, keepdims=True), 1.0
+        if by_patient:
+            order = np.argsort(-whole[rows, main], kind="stable")
+            bars, width = _thin(whole[rows[order]]), float(len(rows))
+        _stack(axes, start, width, bars)
+        middles.append(start + width / 2)
+        start += width + gap
+    axes.set_xlim(0, max(start - gap, 1))
+    return middles
+
+
+def _thin(values: FloatArray) -> FloatArray:
+    """Put neighbours together where there are more patients than dots."""
+    if len(values) <= MAX_BARS:
+        return values
+    return np.array([part.mean(axis=0) for part in np.array_split(values, MAX_BARS)])
+
+
+def _stack(axes: Axes, start: float, width: float, bars: FloatArray) -> None:
+    edges = np.linspace(start, start + width, len(bars) + 1)
+    top = np.cumsum(bars, axis=1)
+    for column, colour in enumerate(figures.colours(bars.shape[1])):
+        axes.stairs(
+            top[:, column], edges, baseline=top[:, column] - bars[:, column],
+            fill=True, color=colour, linewidth=0,
+        )  # fmt: skip

@@ -22,6 +22,7 @@ GROUP_COLOURS = (figures.BLUE, "#6B6B6B", figures.VERMILION)
 # What a p-value of a Kaplan-Meier figure may be worth.
 DESCRIPTIVE = "descriptive: the groups were chosen by survival"
 PERMUTATION = "permutation of the patients"
+SEARCHED = "permutation of the whole search"
 FROZEN = "one-sided, frozen before these patients were seen"
 DAYS_PER_YEAR = 365.25
 # Unit, its days, and the longest time shown in it.
@@ -87,7 +88,7 @@ def draw_kaplan_meier(
     event_observed: BoolArray,
     index: IntArray,
     names: Sequence[str] = patterns.NAMES,
-    verdict: Verdict | None = None,
+    verdicts: Sequence[Verdict] = (),
     colours: Sequence[str] | None = None,
 ) -> Figure:
     """Draw the Kaplan-Meier curve of every group, with its interval and numbers at risk.
@@ -102,8 +103,8 @@ def draw_kaplan_meier(
         Group; patients below 0 are in none.
     names : sequence of str
         Of the groups; the three of the search by default.
-    verdict : Verdict or None
-        The p-value and what it is worth.
+    verdicts : sequence of Verdict
+        P-values and what they are worth, a line each.
     colours : sequence of str or None
         Of the groups.
 
@@ -125,7 +126,7 @@ def draw_kaplan_meier(
     found = survival.curves(durations, event_observed, index, names, [at * days for at in ticks])
     said = survival.medians(durations, event_observed, index, names)
     with mpl.rc_context(figures.STYLE):
-        head = 0.2 * (len(found.names) + (verdict is not None))
+        head = 0.2 * (len(found.names) + len(verdicts))
         table = _ROW * (len(found.names) + 1)
         figure = figures.new_figure(6.4, 3.1 + head + table)
         panel, lower = figure.subplots(2, 1, sharex=True, height_ratios=[2.7, table])
@@ -134,7 +135,7 @@ def draw_kaplan_meier(
             _draw_curve(panel, found.of(name), days, by_name[name], label)
         _finish(panel, longest / days, unit, ticks)
         _write_table(lower, found, by_name, days)
-        _draw_head(figure, panel, verdict)
+        _draw_head(figure, panel, verdicts)
     return figure
 
 
@@ -207,9 +208,9 @@ def _write_table(axes: Axes, found: survival.Curves, colours: dict[str, str], da
     axes.spines[:].set_visible(False)
 
 
-def _draw_head(figure: Figure, axes: Axes, verdict: Verdict | None) -> None:
+def _draw_head(figure: Figure, axes: Axes, verdicts: Sequence[Verdict]) -> None:
     handles, texts = axes.get_legend_handles_labels()
-    title = verdict.as_text() if verdict is not None else None
+    title = "\n".join(each.as_text() for each in verdicts) or None
     drawn = figure.legend(
         handles, texts, loc="outside upper left", ncols=1, title=title, alignment="left",
         title_fontsize=9, handlelength=1.6, labelspacing=0.35,
