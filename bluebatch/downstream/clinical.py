@@ -9,7 +9,7 @@ import pandas as pd
 import pydantic
 
 from bluebatch import errors
-from bluebatch.downstream import endpoints, sample_table
+from bluebatch.downstream import endpoints, events, sample_table
 from bluebatch.store import places
 
 BoolArray = npt.NDArray[np.bool_]
@@ -73,7 +73,7 @@ class Clinical:
 
     path: str
     table: pd.DataFrame
-    durations: endpoints.FloatArray
+    durations: events.FloatArray
     event_observed: BoolArray
     notes: list[str]
     dropped: pd.DataFrame
@@ -112,20 +112,20 @@ def read(path: str | places.Place, settings: EndpointSettings | None = None) -> 
             "Name them with --time and --event."
         )
     times = endpoints.read_times(path, table, at.times)
-    events = endpoints.read_events(path, table[at.event], settings.event_values)
-    has_both = ~np.isnan(times.values) & ~np.isnan(events.values)
+    happened = events.read(path, table[at.event], settings.event_values)
+    has_both = ~np.isnan(times.values) & ~np.isnan(happened.values)
     if not has_both.any():
         raise errors.ValuesError(
             f"{path}: none of its {len(table):,} rows has both {at.times[0]} and {at.event}. "
             "Name other columns with --time and --event."
         )
-    durations, event_observed = times.values[has_both], events.values[has_both] == 1
+    durations, event_observed = times.values[has_both], happened.values[has_both] == 1
     unit, unit_notes = _unit(settings.time_unit, at.unit, durations)
     durations, event_observed, censor_notes = _censor(
         durations, event_observed, settings.censor_at, unit
     )
-    dropped = _dropped(table.index, times.values, events.values)
-    notes = [*times.notes, *unit_notes, *events.notes, *censor_notes]
+    dropped = _dropped(table.index, times.values, happened.values)
+    notes = [*times.notes, *unit_notes, *happened.notes, *censor_notes]
     if len(dropped):
         notes.append(f"dropped: {len(dropped):,} of {len(table):,} rows, without time or event")
     return Clinical(
@@ -152,7 +152,7 @@ def _named_rows(path: str | places.Place, asked: str | None) -> pd.DataFrame:
         )
     repeated = list(dict.fromkeys(names[names.duplicated()]))
     if repeated:
-        named = ", ".join(repeated[: endpoints.N_NAMED])
+        named = ", ".join(repeated[: events.N_NAMED])
         raise errors.LabelMismatchError(
             f"{path}: {len(repeated):,} names stand in several rows of {key!r} ({named}), needed: "
             f"one row a patient. {_other_key(frame, key)}"
@@ -174,14 +174,20 @@ def _key_column(path: object, columns: Sequence[str], asked: str | None) -> str:
 
 
 def _other_key(frame: pd.DataFrame, key: str) -> str:
-    full = [str(name) for name in frame if frame[name].is_unique and "" not in set(frame[name])]
-    others = [name for name in full if name != key]
-    hint = f" ({', '.join(others[: endpoints.N_NAMED])} would do)" if others else ""
+    others = [
+        str(name)
+        for name in frame
+        if name != key
+        and frame[name].is_unique
+        and "" not in set(frame[name])
+        and pd.to_numeric(frame[name], errors="coerce").isna().all()
+    ]
+    hint = f" ({', '.join(others[: events.N_NAMED])} would do)" if others else ""
     return f"Remove rows, or name another column with --patient-column{hint}."
 
 
 def _unit(
-    asked: endpoints.TimeUnit | None, named: endpoints.TimeUnit | None, times: endpoints.FloatArray
+    asked: endpoints.TimeUnit | None, named: endpoints.TimeUnit | None, times: events.FloatArray
 ) -> tuple[endpoints.TimeUnit, list[str]]:
     unit: endpoints.TimeUnit = asked or named or "days"
     how = "as given" if asked else "by the column's name" if named else "by default"
@@ -204,11 +210,11 @@ def _unit(
 
 
 def _censor(
-    times: endpoints.FloatArray,
+    times: events.FloatArray,
     event_observed: BoolArray,
     censor_at: float | None,
     unit: endpoints.TimeUnit,
-) -> tuple[endpoints.FloatArray, BoolArray, list[str]]:
+) -> tuple[events.FloatArray, BoolArray, list[str]]:
     if censor_at is None:
         return times, event_observed, []
     beyond = times > censor_at
@@ -220,9 +226,9 @@ def _censor(
 
 
 def _dropped(
-    names: pd.Index, times: endpoints.FloatArray, events: endpoints.FloatArray
+    names: pd.Index, times: events.FloatArray, happened: events.FloatArray
 ) -> pd.DataFrame:
-    no_time, no_event = np.isnan(times), np.isnan(events)
+    no_time, no_event = np.isnan(times), np.isnan(happened)
     reasons = np.select(
         [no_time & no_event, no_time, no_event], ["no time and no event", "no time", "no event"], ""
     )

@@ -1,31 +1,18 @@
-"""Times and events of a clinical table: which columns they are in, and what their words mean."""
+"""Which columns of a clinical table hold times and events, and the times as numbers."""
 
-import collections
 import re
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from bluebatch import errors
-from bluebatch.downstream import sample_table
+from bluebatch.downstream import events
 
 TimeUnit = Literal["days", "months", "years"]
-FloatArray = npt.NDArray[np.float64]
 
 DAYS_OF: dict[TimeUnit, float] = {"days": 1.0, "months": 30.4375, "years": 365.25}
-# What stands for an unknown time or event beside the gaps of any table, in small letters.
-UNKNOWN = frozenset(
-    (
-        *(gap.lower() for gap in sample_table.GAPS),
-        *("n/a", "none", "null", "unknown", "not reported", "not available", "[not available]"),
-        *("[unknown]", "[not applicable]", "not applicable", "--", "'--", "."),
-    )
-)
-N_NAMED = 8
-
 _UNIT_WORDS: dict[str, TimeUnit] = {
     **dict.fromkeys(("day", "days"), "days"),
     **dict.fromkeys(("month", "months", "mo", "mos"), "months"),
@@ -48,13 +35,6 @@ _EVENTS = (
 # The two columns in which the GDC keeps one time: of the dead, and of the living.
 _OF_DEAD = ("days_to_death",)
 _OF_LIVING = ("days_to_last_follow_up", "days_to_last_followup")
-_WORDS = {
-    **dict.fromkeys(("1", "true", "yes", "y", "event", "dead", "deceased", "died", "death"), 1),
-    **dict.fromkeys(("relapse", "relapsed", "recurred", "progressed", "progression"), 1),
-    **dict.fromkeys(("recurred/progressed", "recurrence"), 1),
-    **dict.fromkeys(("0", "false", "no", "n", "no event", "none observed", "alive", "living"), 0),
-    **dict.fromkeys(("censored", "censor", "disease free", "diseasefree", "progression free"), 0),
-}
 
 
 class Columns(NamedTuple):
@@ -73,13 +53,6 @@ class Columns(NamedTuple):
     times: list[str]
     event: str
     unit: TimeUnit | None
-
-
-class Read(NamedTuple):
-    """Numbers of a column, NaN where it says nothing, and what was made of it."""
-
-    values: FloatArray
-    notes: list[str]
 
 
 def find(where: object, columns: Sequence[str], time: str | None, event: str | None) -> Columns:
@@ -124,7 +97,7 @@ def find(where: object, columns: Sequence[str], time: str | None, event: str | N
     return Columns(times, event, next((_UNIT_WORDS[w] for w in words if w in _UNIT_WORDS), None))
 
 
-def read_times(where: object, table: pd.DataFrame, columns: Sequence[str]) -> Read:
+def read_times(where: object, table: pd.DataFrame, columns: Sequence[str]) -> events.Column:
     """Read times as numbers, in the unit of the table.
 
     Parameters
@@ -138,7 +111,7 @@ def read_times(where: object, table: pd.DataFrame, columns: Sequence[str]) -> Re
 
     Returns
     -------
-    Read
+    events.Column
         Times, NaN where they are missing.
 
     Raises
@@ -148,8 +121,8 @@ def read_times(where: object, table: pd.DataFrame, columns: Sequence[str]) -> Re
     """
     text = table[columns[0]]
     for other in columns[1:]:
-        text = text.where(~is_unknown(text), table[other])
-    missing = is_unknown(text)
+        text = text.where(~events.is_unknown(text), table[other])
+    missing = events.is_unknown(text)
     numbers = pd.to_numeric(text.where(~missing), errors="coerce").astype(float)
     what = " or ".join(repr(name) for name in columns)
     for is_wrong, found in (
@@ -157,110 +130,16 @@ def read_times(where: object, table: pd.DataFrame, columns: Sequence[str]) -> Re
         (numbers < 0, "below 0"),
     ):
         if is_wrong.any():
-            named = [f"{name}: {value!r}" for name, value in text[is_wrong].head(N_NAMED).items()]
+            named = [
+                f"{name}: {value!r}" for name, value in text[is_wrong].head(events.N_NAMED).items()
+            ]
             raise errors.ValuesError(
                 f"{where}: the time in {what} is {found} for {int(is_wrong.sum()):,} patients "
                 f"({', '.join(named)}), needed: 0 or more. Correct it, or empty these cells: "
                 "patients without a time are left out and listed."
             )
     notes = [f"time: {columns[0]}, and {columns[1]} where it is missing"] if columns[1:] else []
-    return Read(np.asarray(numbers, dtype=np.float64), notes or [f"time: {columns[0]}"])
-
-
-def read_events(where: object, text: pd.Series, words: Sequence[str] = ()) -> Read:
-    """Read events as 1 and 0, whatever they are called.
-
-    Parameters
-    ----------
-    where : object
-        The table, for messages.
-    text : pd.Series of str
-        The column.
-    words : sequence of str
-        What means the event, where that is told; everything else is none.
-
-    Returns
-    -------
-    Read
-        1 for the event, 0 for none, NaN where it is missing.
-
-    Raises
-    ------
-    errors.ValuesError
-        If a value is not known, or 1 and 0 cannot be told apart.
-    errors.LabelMismatchError
-        If nobody has one of ``words``.
-    """
-    counts = collections.Counter(text[~is_unknown(text)])
-    if words:
-        missing = [word for word in words if word not in counts]
-        if missing:
-            raise errors.LabelMismatchError(
-                f"{where}: nobody has {missing[0]!r} in {text.name!r}; it has {_count(counts)}. "
-                "Name values of these with --event-values."
-            )
-        meaning = {value: int(value in words) for value in counts}
-    else:
-        meaning = _meanings(where, str(text.name), counts)
-    said = ", ".join(
-        f"{value} = {meaning[value]} ({n:,})"
-        for value, n in sorted(counts.items(), key=lambda item: (-meaning[item[0]], item[0]))
-    )
-    notes = [f"event: {text.name}, {said}"]
-    if not words and "censor" in _plain(str(text.name)):
-        notes.append(
-            f"warning: {text.name} is named for censoring, and 1 is taken for the event: where 1 "
-            "means censored, give --event-values 0"
-        )
-    return Read(text.map(meaning).to_numpy(dtype=np.float64), notes)
-
-
-def is_unknown(text: pd.Series) -> "pd.Series[bool]":
-    """Tell which cells say nothing.
-
-    Parameters
-    ----------
-    text : pd.Series of str
-        A column of times or events.
-
-    Returns
-    -------
-    pd.Series of bool
-        True for gaps and for what sources write in place of them.
-    """
-    return text.str.lower().isin(UNKNOWN)
-
-
-def _meanings(where: object, column: str, counts: collections.Counter[str]) -> dict[str, int]:
-    meaning = {value: _meaning(value) for value in counts}
-    numbers = {_as_number(value) for value in counts}
-    if numbers == {1.0, 2.0}:
-        # Surv() of R: 1 is censored, 2 the event.
-        return {value: int(_as_number(value) == 2.0) for value in counts}
-    unknown = [value for value in counts if meaning[value] is None]
-    if unknown or not counts:
-        raise errors.ValuesError(
-            f"{where}: cannot tell events in {column!r}, which has {_count(counts)}; needed: 0 and "
-            "1, or words such as Alive and Dead. Give the values that mean the event with "
-            "--event-values A,B."
-        )
-    return {value: int(known) for value, known in meaning.items() if known is not None}
-
-
-def _meaning(value: str) -> int | None:
-    plain = value.lower()
-    number = _as_number(plain)
-    if number in (0.0, 1.0):
-        return int(number)
-    coded = re.match(r"([01])\s*:", plain)  # cBioPortal: 1:DECEASED
-    return int(coded.group(1)) if coded else _WORDS.get(plain)
-
-
-def _as_number(value: str) -> float | None:
-    try:
-        return float(value)
-    except ValueError:
-        return None
+    return events.Column(np.asarray(numbers, dtype=np.float64), notes or [f"time: {columns[0]}"])
 
 
 def _find_times(where: object, columns: Sequence[str]) -> list[str]:
@@ -301,8 +180,3 @@ def _plain(name: str) -> str:
 
 def _without_unit(plain: str) -> str:
     return "_".join(word for word in plain.split("_") if word not in ("in", *_UNIT_WORDS))
-
-
-def _count(counts: collections.Counter[str]) -> str:
-    named = [f"{value} ({n:,})" for value, n in counts.most_common(N_NAMED)]
-    return ", ".join(named) + (", ..." if len(counts) > N_NAMED else "") or "nothing"

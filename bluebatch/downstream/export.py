@@ -94,7 +94,7 @@ def run(
     Parameters
     ----------
     results : str, pathlib.Path or upath.UPath
-        Profile store.
+        Profile store; of proportions a composition store too.
     out : str, pathlib.Path or upath.UPath
         File whose extension names the format: ``.h5ad``, ``.parquet``, ``.csv`` or ``.csv.gz``.
     options : Options, optional
@@ -108,7 +108,8 @@ def run(
     Raises
     ------
     errors.ConfigError
-        If the extension is unknown, or genes are named for a composition.
+        If the extension is unknown, genes are named for a composition, or the store has no such
+        part.
     errors.LabelMismatchError
         If a cell type or gene is not in the store.
     errors.OutputExistsError
@@ -119,7 +120,7 @@ def run(
     options = options or Options()
     out = places.place(out)
     begin = _writer(out)
-    store = read.open_store(results, "profile")
+    store = read.open_store(results, "profile", "composition")
     with places.reached(out):
         stands_there = out.is_dir() or (out.exists() and not options.overwrite)
     if stands_there:
@@ -160,6 +161,11 @@ def _part(store: read.Store, options: Options) -> tuple[str, list[str], Callable
         raise errors.LabelMismatchError(
             f"{store.path}: has no cell type {options.cell_type!r}; it has "
             f"{', '.join(cell_types)}. Ask for one of these."
+        )
+    if options.what not in store.group:
+        raise errors.ConfigError(
+            f"{store.path}: is a {store.spec.kind} store without {options.what}. "
+            "Export --what proportion."
         )
     if options.what == "profile":
         return _profile_part(store, options)

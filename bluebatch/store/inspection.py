@@ -21,7 +21,7 @@ class Inspection:
     path : str
         What was looked at.
     kind : str
-        ``cohort``, ``pseudobulk``, ``profile`` or ``model``.
+        Of a store, or ``model``.
     status : str
         ``complete`` or ``writing``.
     sizes : dict of str to int
