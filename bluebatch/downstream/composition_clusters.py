@@ -18,6 +18,7 @@ Array = npt.NDArray[Any]
 # scanpy's defaults; a patient counts among its own neighbours.
 NEIGHBOURS, RESOLUTION, SEED = 15, 1.0, 0
 FEWEST_PATIENTS = 3
+NOWHERE = -1
 # Components below this share of the largest standard deviation are rounding.
 ROUNDING = 1e-6
 ROWS_PER_BLOCK = 4096
@@ -32,13 +33,13 @@ class Clusters:
     cell_types : tuple of str
         Of the proportions, in order.
     index : np.ndarray of int16, shape (patient,)
-        Cluster of each patient, 0 the largest.
+        Cluster of each patient, 0 the largest; -1 where there are no proportions to go by.
     mean : np.ndarray of float64, shape (cell_type,)
         Mean proportions of the patients that were clustered.
     loadings : np.ndarray of float64, shape (cell_type, component)
         Principal components, not scaled; the largest loading of each is positive.
     scores : np.ndarray of float64, shape (patient, component)
-        Where the patients lie.
+        Where the patients lie; NaN where the cluster is -1.
     """
 
     cell_types: tuple[str, ...]
@@ -71,14 +72,15 @@ class Clusters:
         Returns
         -------
         np.ndarray of int16, shape (patient,)
-            Of clusters with equally many neighbours the one of the nearest of them.
+            Of clusters with equally many neighbours the one of the nearest of them; -1 for
+            patients with missing proportions, or none of the frozen cell types.
 
         Raises
         ------
         errors.LabelMismatchError
             If a frozen cell type is not there.
         errors.ValuesError
-            If proportions are missing, negative, or all 0.
+            If proportions are negative.
         """
         names = list(cell_types)
         missing = [name for name in self.cell_types if name not in names]
@@ -94,7 +96,8 @@ class Clusters:
             self._nearest(scores[start : start + ROWS_PER_BLOCK])
             for start in range(0, len(scores), ROWS_PER_BLOCK)
         ]
-        return np.concatenate([np.zeros(0, np.int16), *blocks])
+        found = np.concatenate([np.zeros(0, np.int16), *blocks])
+        return np.where(np.isnan(scores).any(axis=1), NOWHERE, found).astype(np.int16)
 
     def arrays(self) -> dict[str, Array]:
         """Give the frozen arrays.
@@ -102,10 +105,12 @@ class Clusters:
         Returns
         -------
         dict of str to np.ndarray
-            What `of` takes; no name of a patient is among them.
+            What `of` takes: patients in clusters, without their names.
         """
-        names = ("index", "mean", "loadings", "scores")
-        return {name: np.ascontiguousarray(getattr(self, name)) for name in names}
+        placed = self.index != NOWHERE
+        arrays = {"index": self.index[placed], "scores": self.scores[placed]}
+        arrays |= {"mean": self.mean, "loadings": self.loadings}
+        return {name: np.ascontiguousarray(values) for name, values in arrays.items()}
 
     @classmethod
     def of(cls, cell_types: Sequence[str], arrays: Mapping[str, Array]) -> "Clusters":
@@ -121,7 +126,7 @@ class Clusters:
         Returns
         -------
         Clusters
-            The same.
+            The same, of the patients in clusters.
         """
         return cls(
             tuple(cell_types),
@@ -132,9 +137,10 @@ class Clusters:
         )
 
     def _nearest(self, scores: Array) -> Array:
-        apart = ((scores[:, None] - self.scores) ** 2).sum(axis=2)
+        placed = self.index != NOWHERE
+        apart = ((scores[:, None] - self.scores[placed]) ** 2).sum(axis=2)
         near = np.argsort(apart, axis=1, kind="stable")[:, :NEIGHBOURS]
-        labels = self.index[near]  # (patient, neighbour), the nearest first
+        labels = self.index[placed][near]  # (patient, neighbour), the nearest first
         votes = (labels[:, :, None] == labels[:, None]).sum(axis=2)
         first = votes.argmax(axis=1)
         return np.asarray(np.take_along_axis(labels, first[:, None], axis=1)[:, 0])
@@ -158,33 +164,36 @@ def find(proportion: Array, cell_types: Sequence[str]) -> Clusters:
     Raises
     ------
     errors.ValuesError
-        If proportions are missing, negative, or all 0, or fewer than three patients given.
+        If proportions are negative, or fewer than three patients have any.
     """
-    proportion = np.asarray(proportion, dtype=float)
-    if len(proportion) < FEWEST_PATIENTS:
+    closed = _closed(np.asarray(proportion, dtype=float))
+    placed = ~np.isnan(closed).any(axis=1)
+    if placed.sum() < FEWEST_PATIENTS:
         raise errors.ValuesError(
-            f"clusters of proportions: {len(proportion):,} patients, at least {FEWEST_PATIENTS} "
-            "are needed. Give a larger cohort."
+            f"clusters of proportions: {placed.sum():,} patients have proportions, at least "
+            f"{FEWEST_PATIENTS} are needed. Give a larger cohort."
         )
-    closed = _closed(proportion)
-    mean = closed.mean(axis=0)
-    loadings = _components(closed - mean)
+    mean = closed[placed].mean(axis=0)
+    loadings = _components(closed[placed] - mean)
     scores = (closed - mean) @ loadings
-    nearest = state_graph.find_nearest(state_graph.squared_distances(scores), NEIGHBOURS)
-    labels = state_graph.cluster(state_graph.build(*nearest), RESOLUTION, SEED)
-    return Clusters(tuple(cell_types), _by_size(labels), mean, loadings, scores)
+    squared = state_graph.squared_distances(scores[placed])
+    graph = state_graph.build(*state_graph.find_nearest(squared, NEIGHBOURS))
+    index = np.full(len(closed), NOWHERE, dtype=np.int16)
+    index[placed] = _by_size(state_graph.cluster(graph, RESOLUTION, SEED))
+    return Clusters(tuple(cell_types), index, mean, loadings, scores)
 
 
 def _closed(proportion: Array) -> Array:
-    total = proportion.sum(axis=1, keepdims=True)
-    bad = ~(np.isfinite(proportion).all(axis=1) & (proportion >= 0).all(axis=1) & (total[:, 0] > 0))
-    if bad.any():
+    if (proportion < 0).any():
+        row = np.flatnonzero((proportion < 0).any(axis=1))[0]
         raise errors.ValuesError(
-            f"clusters of proportions: {bad.sum():,} of {len(bad):,} patients have missing or "
-            "negative proportions, or none of these cell types (first: row "
-            f"{np.flatnonzero(bad)[0]:,}); proportions of 0 or more were needed. Leave them out."
+            f"clusters of proportions: row {row:,} holds {proportion[row].min():g}, 0 or more was "
+            "needed. Give proportions, not their logarithms or scores."
         )
-    return np.asarray(proportion / total)
+    total = proportion.sum(axis=1, keepdims=True)
+    fine = np.isfinite(total) & (total > 0)
+    gaps = np.full_like(proportion, np.nan)
+    return np.asarray(np.divide(proportion, total, out=gaps, where=fine))
 
 
 def _components(centred: Array) -> Array:

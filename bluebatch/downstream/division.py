@@ -108,7 +108,9 @@ def favours(z: Array, lead_z: Array) -> Array:
     np.ndarray of bool, shape (component,)
         Fewer events than expected on side 1.
     """
-    return np.where(np.isnan(z) | (z == 0), lead_z, z) < 0
+    # Rounded, so that no sum in another order makes a direction out of nothing.
+    said = np.round(z, consensus.DECIMALS)
+    return np.where(np.isnan(said) | (said == 0), np.round(lead_z, consensus.DECIMALS), said) < 0
 
 
 def place(component_group: Array, favourable: Array) -> tuple[Array, Array, int]:

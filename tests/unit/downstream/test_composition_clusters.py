@@ -110,8 +110,8 @@ def test_of__gives_back_what_was_written() -> None:
     arrays = safetensors.numpy.load(safetensors.numpy.save(found.arrays()))
     again = composition_clusters.Clusters.of(list(TYPES), arrays)
     assert again.cell_types == TYPES
-    for name, values in found.arrays().items():
-        np.testing.assert_array_equal(getattr(again, name), values)
+    for name in ("index", "mean", "loadings", "scores"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(found, name))
     other = draw(10, 2)[0]
     np.testing.assert_array_equal(again.assign(other, TYPES), found.assign(other, TYPES))
 
@@ -122,17 +122,35 @@ def test_assign__lacking_cell_type_is_refused() -> None:
         found.assign(np.ones((2, 2)), ("A", "C"))
 
 
-@pytest.mark.parametrize("value", [np.nan, -0.1, 0.0])
-def test_find__proportions_that_are_none_are_refused(value: float) -> None:
+@pytest.mark.parametrize("value", [np.nan, 0.0])
+def test_find__patients_without_proportions_are_nowhere(value: float) -> None:
+    proportion, _ = draw(20, 0)
+    whole = composition_clusters.find(proportion, TYPES)
+    with_gap = np.insert(proportion, 7, value, axis=0)
+    found = composition_clusters.find(with_gap, TYPES)
+    assert np.delete(found.index, 7).tolist() == whole.index.tolist()
+    assert found.index[7] == composition_clusters.NOWHERE
+    assert np.isnan(found.scores[7]).all()
+    # What is frozen has no gap, and the gap of another cohort stays one.
+    again = composition_clusters.Clusters.of(TYPES, found.arrays())
+    assert len(again.index) == 60
+    expected = np.insert(whole.assign(proportion, TYPES), 7, composition_clusters.NOWHERE)
+    for each in (found, again):
+        np.testing.assert_array_equal(each.assign(with_gap, TYPES), expected)
+
+
+def test_find__negative_proportions_are_refused() -> None:
     proportion, _ = draw(5, 0)
-    proportion[7] = value
-    with pytest.raises(errors.ValuesError, match=r"1 of 15 patients .* row 7"):
+    proportion[7, 1] = -0.25
+    with pytest.raises(errors.ValuesError, match=r"row 7 holds -0\.25, 0 or more was needed"):
         composition_clusters.find(proportion, TYPES)
 
 
 def test_find__two_patients_are_too_few() -> None:
-    with pytest.raises(errors.ValuesError, match="2 patients, at least 3"):
-        composition_clusters.find(np.ones((2, 4)), TYPES)
+    proportion, _ = draw(1, 0)
+    proportion[1] = np.nan
+    with pytest.raises(errors.ValuesError, match="2 patients have proportions, at least 3"):
+        composition_clusters.find(proportion, TYPES)
 
 
 @pytest.mark.parametrize("n_patients", [3, 10])
