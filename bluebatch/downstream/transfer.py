@@ -1,0 +1,233 @@
+"""Frozen subtypes on a second cohort: nothing is refitted, and every test has its direction."""
+
+import dataclasses
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pydantic
+
+from bluebatch import errors
+from bluebatch.downstream import (
+    clinical,
+    evidence,
+    frozen,
+    group_rules,
+    patients,
+    patterns,
+    search,
+    strata,
+    transfer_content,
+    transfer_files,
+    transfer_states,
+    transfer_survival,
+    transfer_tests,
+)
+from bluebatch.downstream.definitions import Definitions
+from bluebatch.downstream.patient_options import PatientOptions
+from bluebatch.downstream.signature import Scores
+from bluebatch.downstream.transfer_content import Transferred
+from bluebatch.downstream.transfer_summary import Summary
+from bluebatch.store import genes as gene_names
+from bluebatch.store import places
+
+Array = npt.NDArray[Any]
+UNKNOWN = "unknown"
+
+
+class Options(PatientOptions):
+    """What a transfer is given beside the frozen subtypes and the results.
+
+    Parameters
+    ----------
+    alpha : float
+        Level at which a one-sided p replicates a definition.
+    n_permutations : int
+        Permutations of the survival times behind the p of how many definitions replicate.
+    """
+
+    alpha: float = pydantic.Field(default=0.05, gt=0, lt=1)
+    n_permutations: int = pydantic.Field(default=1000, ge=0)
+
+
+def run(
+    subtypes: str | places.Place,
+    results: str | places.Place,
+    out: str | places.Place,
+    options: Options,
+) -> Summary:
+    """Test frozen subtypes on a second cohort.
+
+    Parameters
+    ----------
+    subtypes : str, pathlib.Path or upath.UPath
+        Folder that `bluebatch subtype` wrote, or the model in it.
+    results : str, pathlib.Path or upath.UPath
+        Store of the second cohort, of the kind that the states were found in.
+    out : str, pathlib.Path or upath.UPath
+        Folder for the tables and ``transfer.json``.
+    options : Options
+        Clinical table, and how it is read.
+
+    Returns
+    -------
+    Summary
+        What replicates.
+
+    Raises
+    ------
+    errors.BluebatchError
+        If an input cannot be read or does not fit, or something stands at the output.
+    """
+    inputs = [subtypes, results, options.cohort, options.clinical]
+    transfer_files.check(out, inputs, overwrite=options.overwrite)
+    model = frozen.read(subtypes)
+    found = evidence.open_evidence(results, options.cohort)
+    transfer_states.check_kind(model, found)
+    who = _match(found, options)
+    transferred = measure(model, found, who, options)
+    summary = Summary.of(str(out), transferred)
+    facts = {
+        **summary.as_dict(),
+        "settings": options.model_dump(mode="json", exclude={"overwrite"}),
+        "frozen": {"settings": model.settings, "made_from": model.made_from, "facts": model.facts},
+        "bluebatch_version": metadata.version("bluebatch"),
+    }
+    with transfer_files.whole_folder(out) as folder:
+        transfer_files.save(folder, transfer_content.tables(transferred, model), facts)
+    return summary
+
+
+def measure(
+    model: frozen.Frozen, found: evidence.Evidence, who: patients.Patients, options: Options
+) -> Transferred:
+    """Find states, groups, signatures and clusters with everything frozen, and test them.
+
+    Parameters
+    ----------
+    model : frozen.Frozen
+        The discovery.
+    found : evidence.Evidence
+        Of the second cohort.
+    who : patients.Patients
+        Its patients.
+    options : Options
+        Strata, level, permutations and seed.
+
+    Returns
+    -------
+    Transferred
+        One order of patients throughout.
+
+    Raises
+    ------
+    errors.LabelMismatchError
+        If the results are of another kind, or lack cell types or too many genes.
+    """
+    labels, notes = _strata(who, options)
+    outcome = transfer_tests.Outcome(who.durations, who.event_observed, labels)
+    states = transfer_states.find(model, found, who.rows)
+    searched = model.settings.get("search", {})
+    how = transfer_tests.ReplicationSettings(
+        options.alpha,
+        searched.get("min_group") or search.least_group(len(who.names)),
+        options.n_permutations,
+        searched.get("absent", "rest"),
+    )
+    asked = Definitions(tuple(model.cell_types), model.picks)
+    rng = np.random.default_rng(options.seed)
+    again = transfer_tests.replicate(model.table, asked, states.index, outcome, how, rng)
+    groups, more = _groups(model, asked, again, states)
+    signatures, told = _signatures(model, found, who)
+    clusters, said = _clusters(model, found, who)
+    sets = transfer_survival.Sets(groups, signatures, clusters)
+    return Transferred(
+        who,
+        states,
+        again,
+        groups,
+        signatures,
+        clusters,
+        transfer_survival.test(sets, outcome),
+        transfer_survival.describe(sets, outcome),
+        [*who.notes, *notes, *states.notes, *more, *told, *said],
+    )
+
+
+def _match(found: evidence.Evidence, options: Options) -> patients.Patients:
+    endpoint = {name: getattr(options, name) for name in clinical.EndpointSettings.model_fields}
+    table = clinical.read(options.clinical, clinical.EndpointSettings(**endpoint))
+    who = patients.match(
+        found.path,
+        found.samples,
+        found.stated_patients,
+        table,
+        options.patient_from_sample,
+        options.leave_out,
+    )
+    return dataclasses.replace(who, notes=[*table.notes, *who.notes])
+
+
+def _strata(who: patients.Patients, options: Options) -> tuple[Array | None, list[str]]:
+    if not options.strata:
+        return None, []
+    divided = strata.divide(who.table, options.strata)
+    names = np.array([*divided.names, UNKNOWN], dtype=object)
+    # Patients of an unknown stratum are compared among themselves.
+    return names[divided.index], divided.notes
+
+
+def _groups(
+    model: frozen.Frozen,
+    asked: Definitions,
+    again: transfer_tests.Replication,
+    states: transfer_states.States,
+) -> tuple[patterns.Groups | None, list[str]]:
+    if model.rules is None:
+        return None, ["groups: the discovery has none, since no definition is significant"]
+    rules = group_rules.Rules.of(model.rules)
+    there = (states.index != transfer_states.ABSENT).any(axis=0)
+    can = [bool(there[row != -1].all()) for row in asked.picks]
+    inside = {label: again.inside[:, at] for at, label in enumerate(asked.labels) if can[at]}
+    considered = {label: again.considered[:, at] for at, label in enumerate(asked.labels)}
+    try:
+        groups = patterns.apply(rules, inside, considered)
+    except errors.LabelMismatchError as error:
+        return None, [str(error)]
+    return groups, groups.notes
+
+
+def _signatures(
+    model: frozen.Frozen, found: evidence.Evidence, who: patients.Patients
+) -> tuple[dict[str, Scores], list[str]]:
+    if not model.signatures:
+        return {}, ["signatures: the discovery has none"]
+    store = found.bulk_store()
+    if store is None:
+        return {}, ["signatures: not scored without bulk expression, which --cohort gives"]
+    scores, notes = {}, []
+    available = store.labels["gene"]
+    for name, each in model.signatures.items():
+        index = gene_names.match(each.genes, available).index
+        wanted = [available[at] for at in index if at >= 0]
+        scores[name] = each.score(found.bulk(who.rows, wanted), wanted)
+        notes += scores[name].notes
+    return scores, notes
+
+
+def _clusters(
+    model: frozen.Frozen, found: evidence.Evidence, who: patients.Patients
+) -> tuple[Array | None, list[str]]:
+    if model.clusters is None:
+        return None, []
+    matrix = found.proportion(who.rows)
+    if matrix is None:
+        return None, ["clusters of proportions: not assigned, the results hold no proportions"]
+    known = np.isfinite(matrix).all(axis=1)
+    index = np.full(len(matrix), -1, np.int16)
+    try:
+        index[known] = model.clusters.assign(matrix[known], found.cell_types)
+    except (errors.LabelMismatchError, errors.ValuesError) as error:
+        return None, [str(error)]
+    return index, []

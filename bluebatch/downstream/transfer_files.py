@@ -1,0 +1,153 @@
+"""The folder of a transfer: whole or not there, and replaced only where it is ours."""
+
+import json
+import os
+import pathlib
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bluebatch import errors
+from bluebatch.store import outputs, places, write
+
+JSON_FILE = "transfer.json"
+# Any of these says that a folder is of `bluebatch subtype` or `bluebatch transfer`.
+OURS = (JSON_FILE, "summary.json")
+
+
+def check(
+    out: str | places.Place, inputs: Sequence[str | places.Place | None], *, overwrite: bool
+) -> None:
+    """Refuse an output folder where something would be lost.
+
+    Parameters
+    ----------
+    out : str, pathlib.Path or upath.UPath
+        Folder to be written.
+    inputs : sequence of str, pathlib.Path, upath.UPath or None
+        What it is made from.
+    overwrite : bool
+        Whether a folder of ours is replaced.
+
+    Raises
+    ------
+    errors.OutputExistsError
+        If it is or holds an input, something stands there, or that is not ours.
+    """
+    outputs.check(out, inputs, overwrite=False)
+    folder = places.place(out)
+    with places.reached(folder):
+        if folder.is_file():
+            raise errors.OutputExistsError(
+                f"{out}: is a file, needed: a folder. Give another --out."
+            )
+        found = sorted(each.name for each in folder.iterdir()) if folder.is_dir() else []
+    if not found:
+        return
+    if not overwrite:
+        raise errors.OutputExistsError(
+            f"{out}: something stands there ({found[0]}, ...). Choose another --out, or give "
+            "--overwrite to replace it."
+        )
+    if not set(found) & set(OURS):
+        raise errors.OutputExistsError(
+            f"{out}: is a folder of other files than subtypes' ({found[0]}, ...), "
+            "and --overwrite removes no such folder. Choose another --out."
+        )
+
+
+@contextmanager
+def whole_folder(out: str | places.Place) -> Iterator[pathlib.Path]:
+    """Give a folder its name only when all of it is written.
+
+    Parameters
+    ----------
+    out : str, pathlib.Path or upath.UPath
+        Folder, which `check` has passed; what stands there is replaced.
+
+    Yields
+    ------
+    pathlib.Path
+        An empty folder to be filled in its place. To a URL its files are sent one by one, the
+        ones that say it is ours last.
+    """
+    folder = places.place(out)
+    if not isinstance(folder, pathlib.Path):
+        with tempfile.TemporaryDirectory() as local:
+            yield pathlib.Path(local)
+            places.remove(folder)
+            _send(pathlib.Path(local), folder)
+        return
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    with write.room_on_disk(folder):
+        temporary.mkdir(parents=True)
+        try:
+            yield temporary
+            for file in temporary.rglob("*"):
+                outputs.flush(file)
+            if folder.exists():
+                folder.rename(old)
+            temporary.rename(folder)
+            outputs.flush(folder.parent)
+        finally:
+            places.remove(temporary)
+            if folder.exists():
+                places.remove(old)
+            elif old.exists():
+                old.rename(folder)
+
+
+def save(
+    folder: pathlib.Path, tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]
+) -> None:
+    """Write tables as CSV and everything else as JSON.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        To be filled.
+    tables : mapping of str to pd.DataFrame
+        By file name without ``.csv``; no index is written.
+    facts : mapping of str to Any
+        Written to ``transfer.json``, NaN as null.
+    """
+    for name, table in tables.items():
+        table.to_csv(folder / f"{name}.csv", index=False, float_format="%.6g")
+    text = json.dumps(plain(facts), indent=1, allow_nan=False)
+    (folder / JSON_FILE).write_text(text + "\n")
+
+
+def plain(value: Any) -> Any:
+    """Turn numbers of NumPy, tuples and NaN into JSON values.
+
+    Parameters
+    ----------
+    value : Any
+        Nested.
+
+    Returns
+    -------
+    Any
+        The same with None for what is not finite.
+    """
+    if isinstance(value, Mapping):
+        return {str(name): plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist())
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value
+
+
+def _send(local: pathlib.Path, folder: places.Place) -> None:
+    files = [file for file in sorted(local.rglob("*")) if file.is_file()]
+    for file in sorted(files, key=lambda each: each.name in OURS):
+        with outputs.whole_file(folder / file.relative_to(local).as_posix()) as temporary:
+            temporary.write_bytes(file.read_bytes())

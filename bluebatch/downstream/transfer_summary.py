@@ -1,0 +1,120 @@
+"""What a transfer says in a few lines, and every number of it."""
+
+import dataclasses
+from typing import Any
+
+from bluebatch.downstream import patterns, transfer_files
+from bluebatch.downstream.transfer_content import Transferred
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+    """What replicates.
+
+    Parameters
+    ----------
+    path : str
+        Folder that was written.
+    n_patients, n_events : int
+        Tested.
+    replication : dict
+        Counts of definitions: significant in the discovery, tested here, replicated, expected by
+        chance, and the permutation p of their number.
+    stratified : dict or None
+        The same within strata.
+    groups : dict of str to int
+        Patients of each frozen group; empty where there are none.
+    tests : list of dict
+        Every test of groups, signatures and clusters.
+    notes : list of str
+        What is to be known before any of it is believed.
+    """
+
+    path: str
+    n_patients: int
+    n_events: int
+    replication: dict[str, Any]
+    stratified: dict[str, Any] | None
+    groups: dict[str, int]
+    tests: list[dict[Any, Any]]
+    notes: list[str]
+
+    @classmethod
+    def of(cls, path: str, transferred: Transferred) -> "Summary":
+        """Sum up.
+
+        Parameters
+        ----------
+        path : str
+            Folder that is written.
+        transferred : Transferred
+            What was found.
+
+        Returns
+        -------
+        Summary
+            Its numbers.
+        """
+        again, groups = transferred.replication, transferred.groups
+        sizes = () if groups is None else groups.sizes
+        return cls(
+            path,
+            len(transferred.who.names),
+            int(transferred.who.event_observed.sum()),
+            dataclasses.asdict(again.counted),
+            None if again.stratified is None else dataclasses.asdict(again.stratified),
+            dict(zip(patterns.NAMES, sizes, strict=False)),
+            transferred.tests.to_dict("records"),
+            transferred.notes,
+        )
+
+    def as_text(self) -> str:
+        """Say it in a few lines.
+
+        Returns
+        -------
+        str
+            Patients, definitions, groups, signatures, and notes.
+        """
+        lines = [
+            f"{self.path}: {self.n_patients:,} patients, {self.n_events:,} events",
+            f"  definitions: {_count(self.replication)}",
+        ]
+        if self.stratified is not None:
+            lines.append(f"  within strata: {_count(self.stratified)}")
+        if self.groups:
+            sizes = ", ".join(f"{name} {size:,}" for name, size in self.groups.items())
+            lines.append(f"  groups: {sizes}")
+        lines += [f"  {_say(row)}" for row in self.tests]
+        return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give every number.
+
+        Returns
+        -------
+        dict of str to Any
+            JSON values.
+        """
+        found: dict[str, Any] = transfer_files.plain(dataclasses.asdict(self))
+        return found
+
+
+def _count(counted: dict[str, Any]) -> str:
+    return (
+        f"{counted['n_replicated']:,} of {counted['n_tested']:,} replicate at one-sided "
+        f"p < {counted['alpha']:g} ({counted['n_significant']:,} were significant; "
+        f"{counted['expected']:.1f} expected by chance, permutation p {counted['p_count']:.3g}; "
+        f"{counted['n_adjusted']:,} after adjustment)"
+    )
+
+
+def _say(row: dict[Any, Any]) -> str:
+    if row["expects"] == "any difference":
+        return f"{row['family']}: overall log-rank p {row['p']:.3g}"
+    return (
+        f"{row['comparison']}: {row['n_in']:,.0f} against {row['n_out']:,.0f}, hazard ratio "
+        f"{row['hazard_ratio']:.2f} ({row['hazard_ratio_low']:.2f} to "
+        f"{row['hazard_ratio_high']:.2f}), one-sided p {row['p_one_sided']:.3g}, "
+        f"C {row['concordance']:.2f}"
+    )
