@@ -56,8 +56,8 @@ def compare(
     are of different patients: Stouffer's sum, weighted by the effective number of patients, keeps
     the sign. Where a rule is searched for by the outcome and a gene goes with the outcome too, both
     halves may by chance choose alike; no excess shows in simulation, and Cauchy's combination
-    hardly needs the independence. Of repeats, which share patients, twice the median p is taken; a gene that a repeat
-    does not test has p 1 there.
+    hardly needs the independence. Of repeats, which share patients, twice the median p is taken;
+    a gene that a repeat does not test has p 1 there.
 
     References
     ----------

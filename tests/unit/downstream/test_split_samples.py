@@ -59,7 +59,8 @@ def of_rule_genes(matrix: Array, learnt_in: Array, tested_in: Array) -> Array:
     axis = learn(matrix, learnt_in, np.ones(N_GENES, dtype=bool))
     group = cut(matrix, axis, tested_in)
     frame = differential.compare(matrix[tested_in], group == 0, NAMES, SETTINGS)
-    return np.asarray(frame["p"])[axis.weights != 0]
+    p: Array = frame["p"].to_numpy()
+    return np.asarray(p[axis.weights != 0])
 
 
 def gather(p_of: Callable[[int], Array]) -> Array:
