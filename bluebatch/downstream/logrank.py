@@ -8,6 +8,7 @@ variance of their products with the numbers outside.
 import dataclasses
 import functools
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ Array = npt.NDArray[Any]
 Float = npt.NDArray[np.float64]
 # Numbers in a working array: 4 MiB, so that it stays near the processor.
 CHUNK_CELLS = 1 << 19
+FEW_ROWS = 16
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -185,7 +187,8 @@ class Risk:
             One number a row.
         """
         counted = np.ones(len(self)) if considered is None else considered.astype(np.float64)
-        at_risk, events = self.running_sum(counted.copy()), counted * self.event_observed
+        at_risk, events = counted.copy(), counted * self.event_observed
+        _add_up(at_risk, self.strata)
         died = np.add.reduceat(events, self.begins)
         there = at_risk[self.ends]
         hazard, spread = np.zeros(len(self)), np.zeros(len(self))
@@ -193,23 +196,6 @@ class Risk:
         left = (there - died) / np.maximum(there - 1, 1)
         spread[self.ends] = died * left / np.square(np.maximum(there, 1))
         return Weights(at_risk, events, hazard, spread)
-
-    def running_sum(self, rows: Float) -> Float:
-        """Add up within each stratum, in place.
-
-        Parameters
-        ----------
-        rows : np.ndarray, shape (patient, ...)
-            In the order of ``rows``.
-
-        Returns
-        -------
-        np.ndarray, shape (patient, ...)
-            The same array.
-        """
-        for stratum in self.strata:
-            np.cumsum(rows[stratum], axis=0, out=rows[stratum])
-        return rows
 
 
 class Arms:
@@ -261,13 +247,33 @@ class Arms:
             there = self._there.ravel()[flat].reshape(inside.shape)
             np.copyto(here, inside[rows])
             found[0, columns] = weights.events @ here
-            risk.running_sum(here)
+            _add_up(here, risk.strata)
             found[1, columns] = weights.hazard @ here
             # Numbers inside times numbers outside: whole, so that no variance is nearly 0.
             np.subtract(weights.at_risk[:, None], here, out=there)
             np.multiply(there, here, out=there)
             found[2, columns] = weights.spread @ there
         return Tests(*found)
+
+
+def _add_up(rows: Float, strata: Sequence[slice]) -> None:
+    """Make running sums over the rows of each stratum, in place."""
+    for stratum in strata:
+        part = rows[stratum]
+        if part.ndim == 1 or len(part) < FEW_ROWS:
+            np.cumsum(part, axis=0, out=part)
+            continue
+        # Whole rows are added at once, which cumsum does not: first within pieces of the rows, then
+        # the end of each piece to the next.
+        length = math.isqrt(len(part))
+        n_pieces = len(part) // length
+        pieces = part[: n_pieces * length].reshape(n_pieces, length, -1)
+        for row in range(1, length):
+            pieces[:, row] += pieces[:, row - 1]
+        for piece in range(1, n_pieces):
+            pieces[piece] += pieces[piece - 1, -1]
+        for row in range(n_pieces * length, len(part)):
+            part[row] += part[row - 1]
 
 
 def _patterns(considered: Array | None, n_groups: int) -> Iterator[tuple[Array | None, Array]]:

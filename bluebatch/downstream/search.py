@@ -261,8 +261,9 @@ def _permuted(
     observed = np.square(table["z"].to_numpy()[columns]) * (1 - ROUNDING)
     n_significant = (table["q"] < settings.alpha).sum()
     largest, as_many = [], 0
+    shown = None if considered.all() else considered[:, columns]
     draws = permutation.permuted_tests(
-        risk, inside[:, columns], considered[:, columns], settings.n_permutations, rng
+        risk, inside[:, columns], shown, settings.n_permutations, rng
     )
     for draw in draws:
         # Where an order leaves nothing to compare, it says nothing against the others.
