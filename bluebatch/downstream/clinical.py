@@ -17,7 +17,7 @@ BoolArray = npt.NDArray[np.bool_]
 # Columns that name patients or samples, the best first, in small letters.
 _KEYS = (
     *("patient", "patient_id", "bcr_patient_barcode", "case_submitter_id", "submitter_id"),
-    *("case_id", "sample", "sample_id"),
+    *("cases.submitter_id", "case_id", "sample", "sample_id"),
 )
 # Medians and maxima that cohorts do not have, in the unit that they are said to be in.
 _SHORT_MEDIAN_DAYS, _SHORT_MAXIMUM_DAYS = 60.0, 400.0

@@ -30,11 +30,23 @@ _TIMES = (
 _EVENTS = (
     ("event", "event_observed"),
     ("os", "os_event", "os_status", "overall_survival_event", "overall_survival_status"),
-    ("vital_status", "status", "dead", "death", "deceased", "died", "fustat"),
+    (
+        "vital_status",
+        "status",
+        "dead",
+        "death",
+        "deceased",
+        "died",
+        "fustat",
+        "demographic_vital_status",
+    ),
 )
 # The two columns in which the GDC keeps one time: of the dead, and of the living.
-_OF_DEAD = ("days_to_death",)
-_OF_LIVING = ("days_to_last_follow_up", "days_to_last_followup")
+_OF_DEAD = ("days_to_death", "demographic_days_to_death")
+_OF_LIVING = (
+    *("days_to_last_follow_up", "days_to_last_followup"),
+    "diagnoses_days_to_last_follow_up",
+)
 
 
 class Columns(NamedTuple):

@@ -25,7 +25,17 @@ from bluebatch.downstream import endpoints
         (["time_days", "vital_status", "efs_time"], ["time_days"], "vital_status", "days"),
         # The plainer name is preferred.
         (["OS_MONTHS", "time", "vital_status", "event"], ["time"], "event", None),
-        # The GDC keeps the times of the living in another column.
+        # The GDC keeps the times of the living in another column; newer files name the table too.
+        (
+            [
+                "demographic.days_to_death",
+                "diagnoses.days_to_last_follow_up",
+                "demographic.vital_status",
+            ],
+            ["demographic.days_to_death", "diagnoses.days_to_last_follow_up"],
+            "demographic.vital_status",
+            "days",
+        ),
         (
             ["days_to_death", "days_to_last_follow_up", "vital_status"],
             ["days_to_death", "days_to_last_follow_up"],

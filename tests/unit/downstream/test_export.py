@@ -10,6 +10,7 @@ from unit.downstream import stores
 
 from bluebatch import errors
 from bluebatch.downstream import export, writers
+from bluebatch.store import compositions
 
 FORMATS = ["h5ad", "parquet", "csv", "csv.gz"]
 
@@ -163,3 +164,15 @@ def test_run__a_full_disk_leaves_nothing(
     with pytest.raises(errors.DiskFullError):
         export.run(results, tmp_path / "p.csv", export.Options(what="proportion"))
     assert not list(tmp_path.iterdir())
+
+
+def test_run__proportions_of_a_composition_store(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "t.csv").write_text("sample,B,NK\ns1,0.25,0.75\ns2,50,50\n")
+    compositions.run(tmp_path / "t.csv", tmp_path / "c.zarr")
+    export.run(tmp_path / "c.zarr", tmp_path / "p.csv", export.Options(what="proportion"))
+    assert (tmp_path / "p.csv").read_text() == "sample,B,NK\ns1,0.25,0.75\ns2,0.5,0.5\n"
+    parts: list[export.What] = ["profile", "rna_fraction"]
+    for what in parts:
+        options = export.Options(what=what, cell_type="B")
+        with pytest.raises(errors.ConfigError, match=rf"composition store without {what}\. "):
+            export.run(tmp_path / "c.zarr", tmp_path / "q.csv", options)

@@ -72,3 +72,18 @@ def test_read__refuses_a_sample_named_twice_and_no_file(tmp_path: pathlib.Path) 
         sample_table.read(tmp_path / "none.csv")
     with pytest.raises(errors.MissingInputError, match="no such file"):
         sample_table.read(tmp_path)
+
+
+def test_text__remarks_above_the_header_are_passed_over(tmp_path: pathlib.Path) -> None:
+    content = "#Name,more, and,more\n#x;y;z;v;w\n#1\nid;age\n#a;61\nb;70\n"
+    for packed in (False, True):
+        data = content.encode("utf-8-sig")
+        (tmp_path / "t.csv").write_bytes(gzip.compress(data) if packed else data)
+        frame = sample_table.text(tmp_path / "t.csv")
+        assert frame.to_dict("list") == {"id": ["#a", "b"], "age": ["61", "70"]}
+
+
+def test_text__one_such_line_is_the_header_and_names_may_repeat(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "t.csv").write_text("#id,age\na,61\na,70\n")
+    frame = sample_table.text(tmp_path / "t.csv")
+    assert frame.to_dict("list") == {"#id": ["a", "a"], "age": ["61", "70"]}

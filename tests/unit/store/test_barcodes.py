@@ -64,3 +64,34 @@ def test_select__nothing_but_normals() -> None:
 def test_select__duplicates_are_listed() -> None:
     with pytest.raises(errors.LabelMismatchError, match=r"2 sample names .*\(a, b\)"):
         select(["a", "b", "a", "b", "c"])
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        ("TCGA-AB-1234-03A-01T-0734-13", ("tcga", "TCGA-AB-1234", "03")),
+        ("TCGA-AB-1234", ("tcga", "TCGA-AB-1234", "")),
+        ("TARGET-20-PABGKN-09A-01R", ("target", "TARGET-20-PABGKN", "09")),
+        ("TARGET.20.PABGKN.09A.01R", ("target", "TARGET-20-PABGKN", "09")),
+        ("TARGET-20-PABGKN", ("target", "TARGET-20-PABGKN", "")),
+        # Words may stand before the sample's type; 01R is a portion and no type.
+        ("TARGET-20-PASARK-Sorted-leukemic-09A-01R", ("target", "TARGET-20-PASARK", "09")),
+        ("TARGET-20-PABG", None),
+        ("XTARGET-20-PABGKN", None),
+        ("GSM1203305_02H053", None),
+    ],
+)
+def test_read_barcode__tcga_and_target(name: str, read: tuple[str, str, str] | None) -> None:
+    assert barcodes.read_barcode(name) == read
+
+
+def test_select__target_patients_are_read_and_normals_dropped() -> None:
+    patient = "TARGET-20-PABGKN"
+    samples = [f"{patient}-09A-01R", f"{patient}-14A-01R", f"{patient}-03A-01R"]
+    for pattern in (None, "target"):
+        found = select(samples, pattern)
+        assert found.kept.tolist() == [0, 2]
+        assert found.patients == [patient] * 2
+        assert found.notes[0].startswith("samples: TARGET barcodes (1 of type 03, 1 of type 09")
+    with pytest.raises(errors.LabelMismatchError, match="no sample name is a TCGA barcode"):
+        select(samples, "tcga")

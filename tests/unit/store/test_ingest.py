@@ -395,3 +395,8 @@ def test_run__a_parquet_without_labels(tmp_path: pathlib.Path) -> None:
     COUNTS.to_parquet(tmp_path / "a.parquet", index=False)
     with pytest.raises(errors.LabelMismatchError, match="labels its lines"):
         ingest.run(tmp_path / "a.parquet", tmp_path / "c.zarr")
+
+
+def test_run__options_of_proportions_are_refused(tmp_path: pathlib.Path, take: Ingest) -> None:
+    with pytest.raises(errors.ConfigError, match=r"^--sample-column: .*--kind proportion"):
+        take(save(COUNTS, tmp_path / "a.csv"), sample_column="s1")
