@@ -1,12 +1,12 @@
 """Which gene sets differ between groups: over-representation, and a competitive test.
 
 Over-representation counts: genes are taken for independent draws, which genes that are expressed
-together are not, so its p is too small for such sets. The competitive test (CAMERA) knows how the
-genes of a set go together and is the one to believe; it looks for sets that move one way.
+together are not, so its p is too small for such sets. The competitive test (after CAMERA) knows how
+the genes of a set go together and is the one to believe; it looks for sets that move one way.
 """
 
 import itertools
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,12 +14,10 @@ import pandas as pd
 import scipy.stats
 
 from bluebatch import errors
-from bluebatch.downstream import gene_sets
+from bluebatch.downstream import gene_correlation, gene_sets
 from bluebatch.expression import markers
 
 Array = npt.NDArray[Any]
-# Patients whose residuals are held at once.
-BLOCK_ROWS = 256
 
 
 def over_representation(
@@ -51,8 +49,8 @@ def over_representation(
     _check_genes(len(chosen), sets)
     background = np.ones(len(chosen), dtype=bool) if tested is None else np.asarray(tested)
     listed = np.asarray(chosen, dtype=bool) & background
-    n_genes = _count(sets, background)
-    n_chosen = _count(sets, listed)
+    n_genes = gene_sets.count(sets, background)
+    n_chosen = gene_sets.count(sets, listed)
     n_background, n_listed = int(background.sum()), int(listed.sum())
     expected = n_genes * n_listed / max(1, n_background)
     p = scipy.stats.hypergeom.sf(n_chosen - 1, n_background, n_genes, n_listed)
@@ -102,8 +100,9 @@ def competitive(
     -------
     pd.DataFrame
         A row a set: ``set``, ``description``, ``n_genes``, ``mean_z`` (of the set), ``shift`` (of
-        its mean from that of the other genes), ``correlation``, ``vif``, ``statistic``,
-        ``direction``, ``p`` (two-sided), ``q``, and ``kind`` as in ``tests``.
+        its mean from that of the other genes), ``correlation`` (of its genes, on average),
+        ``vif``, ``statistic``, ``direction``, ``p`` (two-sided), ``q``, and ``kind`` as in
+        ``tests``.
 
     Raises
     ------
@@ -112,9 +111,13 @@ def competitive(
 
     Notes
     -----
-    Statistics become normal scores by their p. The variance of the mean of a set's m scores is
-    that of independent ones times 1 + (m - 1) rho, rho the mean correlation of the set's genes
-    across patients once the groups' means are taken off; it is never taken below 0.
+    Statistics become normal scores by their p. With "camera", and with a number, the variance of
+    the mean of a set's m scores is that of independent ones times 1 + (m - 1) rho, rho the mean
+    correlation of the set's genes across patients once the groups' means are taken off, or the
+    number. With "contrast" it is the shift whose variance is taken from the patients: what all
+    genes share, such as the noise of a bulk sample in all profiles predicted from it, cancels in
+    it, where CAMERA counts it as correlation within the set and finds nothing. Neither takes genes
+    for surer than independent ones.
 
     References
     ----------
@@ -124,17 +127,10 @@ def competitive(
     _check_genes(matrix.shape[1], sets)
     tested = tests["p"].notna().to_numpy()
     z = _scores(tests)
-    size = _count(sets, tested).astype(np.float64)
-    preset = sets.settings.correlation
-    if preset is None:
-        taken = np.ones(len(inside), dtype=bool) if considered is None else considered
-        correlation = correlations(matrix, inside, taken, tests, sets)
-        n_patients = int(tests["n_in"].iloc[0] + tests["n_out"].iloc[0])
-        df = min(n_patients, int(tested.sum())) - 2
-    else:
-        correlation, df = np.full(len(sets), preset), int(tested.sum()) - 2
-    vif = 1 + (size - 1) * correlation
-    mean, shift, statistic = _statistics(z, tested, size, sets, vif)
+    size = gene_sets.count(sets, tested).astype(np.float64)
+    taken = np.ones(len(inside), dtype=bool) if considered is None else considered
+    null, df = _null(tests, matrix, inside, taken, sets)
+    mean, shift, statistic = _statistics(z, tested, size, sets, null)
     p = 2 * scipy.stats.t.sf(np.abs(statistic), df)
     frame = pd.DataFrame(
         {
@@ -143,8 +139,8 @@ def competitive(
             "n_genes": size.astype(np.int64),
             "mean_z": mean,
             "shift": shift,
-            "correlation": correlation,
-            "vif": vif,
+            "correlation": null.correlation,
+            "vif": null.vif,
             "statistic": statistic,
             "direction": np.where(shift > 0, "up", "down"),
             "p": p,
@@ -153,51 +149,6 @@ def competitive(
     )
     frame["kind"] = tests["kind"].iloc[0]
     return frame
-
-
-def correlations(
-    matrix: Array, inside: Array, considered: Array, tests: pd.DataFrame, sets: gene_sets.GeneSets
-) -> Array:
-    """Estimate the mean correlation between the genes of each set, groups' means taken off.
-
-    Parameters
-    ----------
-    matrix : np.ndarray of float32, shape (patient, gene)
-        Expression; rows of NaN are left out.
-    inside, considered : np.ndarray of bool, shape (patient,)
-        The group, and who is compared.
-    tests : pd.DataFrame
-        With ``mean_in``, ``mean_out``, ``sd``, ``n_in``, ``n_out`` and ``p`` of every gene.
-    sets : gene_sets.GeneSets
-        Sets over those genes.
-
-    Returns
-    -------
-    np.ndarray, shape (set,)
-        At least 0.
-
-    Notes
-    -----
-    With residuals in units of each gene's sd, the mean over all pairs of a set's m genes, each
-    with itself among them, is the variance of the patients' means over the set: no pair is formed.
-    """
-    tested = tests["p"].notna().to_numpy()
-    sd = np.where(tested, tests["sd"].to_numpy(), 0)
-    scale = np.divide(1, sd, out=np.zeros_like(sd), where=sd > 0).astype(np.float32)
-    means = tests[["mean_out", "mean_in"]].to_numpy().T.astype(np.float32)
-    size = _count(sets, tested).astype(np.float64)
-    squares = np.zeros(len(sets))
-    rows = np.flatnonzero(considered)
-    for start in range(0, len(rows), BLOCK_ROWS):
-        block = rows[start : start + BLOCK_ROWS]
-        values = matrix[block]
-        there = ~np.isnan(values[:, 0])
-        residuals = (values[there] - means[inside[block][there].astype(int)]) * scale
-        sums = sets.membership @ residuals.T  # (set, patient)
-        squares += np.einsum("ij,ij->i", sums, sums, dtype=np.float64)
-    df = int(tests["n_in"].iloc[0] + tests["n_out"].iloc[0]) - 2
-    inflation = squares / np.maximum(size, 1) / df
-    return np.asarray(np.maximum(0, (inflation - 1) / np.maximum(size - 1, 1)))
 
 
 def of_tests(
@@ -249,6 +200,31 @@ def adjust(p: Array) -> Array:
     return q
 
 
+class _Null(NamedTuple):
+    """The mean correlation, and what inflates the variance of a set's mean and of the rest's."""
+
+    correlation: Array
+    vif: Array
+    of_rest: Array
+
+
+def _null(
+    tests: pd.DataFrame, matrix: Array, inside: Array, taken: Array, sets: gene_sets.GeneSets
+) -> tuple[_Null, int]:
+    """Say how much the sets' shifts vary, and with how many degrees of freedom that is known."""
+    how = sets.settings.correlation
+    size = gene_sets.count(sets, tests["p"].notna().to_numpy())
+    n_genes, ones = int(tests["p"].notna().sum()), np.ones(len(sets))
+    if isinstance(how, float):
+        return _Null(how * ones, 1 + (size - 1) * how, ones), n_genes - 2
+    spread = gene_correlation.measure(matrix, inside, taken, tests, sets)
+    rho = spread.correlation()
+    df = min(int(tests["n_in"].iloc[0] + tests["n_out"].iloc[0]), n_genes) - 2
+    if how == "camera":
+        return _Null(rho, 1 + np.maximum(0, size - 1) * rho, ones), df
+    return _Null(rho, spread.inflation(), spread.inflation()), df
+
+
 def _scores(tests: pd.DataFrame) -> Array:
     """Turn statistics into normal scores of the same p; 0 where there is none."""
     half = np.clip(tests["p"].fillna(1) / 2, np.finfo(float).tiny, 1)
@@ -256,7 +232,7 @@ def _scores(tests: pd.DataFrame) -> Array:
 
 
 def _statistics(
-    z: Array, tested: Array, size: Array, sets: gene_sets.GeneSets, vif: Array
+    z: Array, tested: Array, size: Array, sets: gene_sets.GeneSets, null: _Null
 ) -> tuple[Array, Array, Array]:
     """Compare each set's mean score with the rest's: the mean, the shift and its t."""
     n = int(tested.sum())
@@ -266,14 +242,10 @@ def _statistics(
         mean = (sets.membership @ z) / size
         shift = n / rest * (mean - mean_all)
         pooled = ((n - 1) * variance - shift**2 * size * rest / n) / (n - 2)
-        statistic = shift / np.sqrt(pooled * (vif / size + 1 / rest))
+        statistic = shift / np.sqrt(pooled * (null.vif / size + null.of_rest / rest))
     # A set of all genes, or of none, has nothing to be compared with.
     lacking = (size == 0) | (rest == 0)
     return mean, np.where(lacking, np.nan, shift), np.where(lacking, np.nan, statistic)
-
-
-def _count(sets: gene_sets.GeneSets, chosen: Array) -> Array:
-    return np.asarray(np.rint(sets.membership @ chosen.astype(np.float32)), dtype=np.int64)
 
 
 def _check_genes(n_found: int, sets: gene_sets.GeneSets) -> None:

@@ -3,7 +3,7 @@
 import dataclasses
 import pathlib
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,9 +27,12 @@ class GeneSetSettings(pydantic.BaseModel):
     ----------
     min_size, max_size : int
         Genes of a set among those tested.
-    correlation : float or None
-        Mean correlation between the genes of a set; None estimates it for each set. 0 takes genes
-        for independent, which rejects far too often.
+    correlation : {"contrast", "camera"} or float
+        How the competitive test knows the correlation between genes. ``contrast`` estimates for
+        each set how its mean varies against that of the other genes; ``camera`` estimates the mean
+        correlation of the set's genes, as published, and loses its power where all genes share
+        something; a number is taken for that of every set. 0 takes genes for independent, which
+        rejects far too often.
     max_q : float
         Genes of at most this Benjamini-Hochberg q are the list of the over-representation.
     """
@@ -38,7 +41,9 @@ class GeneSetSettings(pydantic.BaseModel):
 
     min_size: int = pydantic.Field(default=10, ge=2)
     max_size: int = pydantic.Field(default=500, ge=2)
-    correlation: float | None = pydantic.Field(default=None, ge=0, lt=1)
+    correlation: Literal["contrast", "camera"] | Annotated[float, pydantic.Field(ge=0, lt=1)] = (
+        "contrast"
+    )
     max_q: float = pydantic.Field(default=0.05, gt=0, le=1)
 
     @pydantic.model_validator(mode="after")
@@ -186,6 +191,24 @@ def within(file: GeneSetFile, background: Sequence[str], settings: GeneSetSettin
     descriptions = [file.descriptions[name] for name in kept]
     membership = _membership(list(kept.values()), len(background))
     return GeneSets(list(kept), descriptions, list(background), membership, settings, notes)
+
+
+def count(sets: GeneSets, chosen: Array) -> Array:
+    """Count the genes of each set that are among some.
+
+    Parameters
+    ----------
+    sets : GeneSets
+        Sets over their background.
+    chosen : np.ndarray of bool, shape (gene,)
+        Of the background.
+
+    Returns
+    -------
+    np.ndarray of int64, shape (set,)
+        How many.
+    """
+    return np.asarray(np.rint(sets.membership @ chosen.astype(np.float32)), dtype=np.int64)
 
 
 def _read_lines(file: pathlib.Path, found: GeneSetFile) -> None:
