@@ -15,9 +15,18 @@ import pydantic
 import tomli_w
 
 from bluebatch import errors
-from bluebatch.engine import train
+from bluebatch.downstream import subtype_settings
 
 # Classes, not modules: a field named like its module would hide it.
+from bluebatch.downstream.differential import DifferentialSettings
+from bluebatch.downstream.gene_sets import GeneSetSettings
+from bluebatch.downstream.out_of_fold import FoldSettings
+from bluebatch.downstream.patterns import GroupSettings
+from bluebatch.downstream.search import SearchSettings
+from bluebatch.downstream.signature_settings import SignatureSettings
+from bluebatch.downstream.state_settings import StateSettings
+from bluebatch.downstream.subtype_settings import SubtypeSettings
+from bluebatch.engine import train
 from bluebatch.engine.infer import InferenceSettings
 from bluebatch.engine.train import TrainingSettings
 from bluebatch.expression.baselines import AnchorSettings
@@ -65,6 +74,22 @@ class Config(pydantic.BaseModel):
         Loss, optimiser and schedule.
     inference : InferenceSettings
         Thresholds of the results.
+    subtypes : SubtypeSettings
+        What of the results patients are grouped by.
+    states : StateSettings
+        How states of cell types are found.
+    search : SearchSettings
+        How definitions of patient groups are tested.
+    groups : GroupSettings
+        How definitions become groups.
+    out_of_fold : FoldSettings
+        How patients are held out.
+    differential : DifferentialSettings
+        How genes are tested between groups.
+    gene_sets : GeneSetSettings
+        Which gene sets are tested.
+    signature : SignatureSettings
+        How bulk signatures of groups are fitted.
     """
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
@@ -81,6 +106,14 @@ class Config(pydantic.BaseModel):
     anchor: AnchorSettings = AnchorSettings()
     training: TrainingSettings = TrainingSettings()
     inference: InferenceSettings = InferenceSettings()
+    subtypes: SubtypeSettings = SubtypeSettings()
+    states: StateSettings = StateSettings()
+    search: SearchSettings = SearchSettings()
+    groups: GroupSettings = GroupSettings()
+    out_of_fold: FoldSettings = FoldSettings()
+    differential: DifferentialSettings = DifferentialSettings()
+    gene_sets: GeneSetSettings = GeneSetSettings()
+    signature: SignatureSettings = SignatureSettings()
 
     def part(self, kind: type[Part]) -> Part:
         """Take the sections that one verb is configured by.
@@ -146,7 +179,7 @@ def load(name: str | pathlib.Path, overrides: Mapping[str, Any] | None = None) -
     except pydantic.ValidationError as error:
         raise errors.ConfigError(_explain(error, layers)) from error
     try:
-        for verb in (pseudobulk.Settings, train.Settings):
+        for verb in (pseudobulk.Settings, train.Settings, subtype_settings.Settings):
             settings.part(verb)
     except errors.ConfigError as error:
         raise errors.ConfigError(f"{layers[-1].source}: {error}. Change one of them.") from error

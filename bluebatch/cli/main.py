@@ -30,6 +30,8 @@ COMMANDS = {
     "infer-finalise": ("finish", "infer_finalise_command", "Complete it after the tasks."),
     "evaluate": ("evaluate", "evaluate_command", "Score results against a truth."),
     "calibrate": ("calibrate", "calibrate_command", "Rest intervals on known samples."),
+    "subtype": ("patients", "subtype_command", "Group patients by cell states and survival."),
+    "transfer": ("patients", "transfer_command", "Test frozen groups on a second cohort."),
     "report": ("report", "report_command", "Write a page about results to read and send."),
     "export": ("data", "export_command", "Write a part of a store as a table."),
     "verify": ("finish", "verify_command", "Read every checksum of a store again."),

@@ -14,18 +14,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pydantic
+from scipy import stats
 
 from bluebatch.downstream import (
-    discrimination,
+    concordance,
     out_of_fold,
-    patterns,
     search,
     state_baselines,
     states,
 )
 from bluebatch.downstream.evidence import BULK
 from bluebatch.downstream.patient_options import Cohort
+from bluebatch.downstream.subtype_settings import Settings, SubtypeSettings
 
 Array = npt.NDArray[Any]
 Step = Callable[[int], None]
@@ -35,53 +35,6 @@ PROPORTIONS, CLUSTERS = "proportions", "clusters of proportions"
 FEWEST_GENES = 2
 
 log = logging.getLogger(__name__)
-
-
-class SubtypeSettings(pydantic.BaseModel):
-    """What of the results patients are grouped by.
-
-    Parameters
-    ----------
-    min_skill : float
-        Genes of a profile are used where the model's held-out skill is above it; all of them where
-        the results do not tell their skill.
-    max_bulk_genes : int
-        Genes of bulk expression that are used: the most variable ones.
-    renormalise : bool
-        Whether the proportions of the chosen cell types are divided by their sum.
-    """
-
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
-
-    min_skill: float = 0.0
-    max_bulk_genes: int = pydantic.Field(default=10_000, ge=2)
-    renormalise: bool = True
-
-
-class Settings(pydantic.BaseModel):
-    """The sections of a configuration that subtypes are found by.
-
-    Parameters
-    ----------
-    subtypes : SubtypeSettings
-        What of the results is used.
-    states : states.StateSettings
-        How states are found.
-    search : search.SearchSettings
-        How definitions are tested.
-    groups : patterns.GroupSettings
-        How definitions become groups.
-    out_of_fold : out_of_fold.FoldSettings
-        How patients are held out.
-    """
-
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
-
-    subtypes: SubtypeSettings = SubtypeSettings()
-    states: states.StateSettings = states.StateSettings()
-    search: search.SearchSettings = search.SearchSettings()
-    groups: patterns.GroupSettings = patterns.GroupSettings()
-    out_of_fold: out_of_fold.FoldSettings = out_of_fold.FoldSettings()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -359,7 +312,7 @@ def usable_genes(cohort: Cohort, cell_type: str, settings: SubtypeSettings) -> l
     ]
 
 
-def table(branches: Sequence[Branch], cohort: Cohort, seed: int) -> pd.DataFrame:
+def table(branches: Sequence[Branch], cohort: Cohort) -> pd.DataFrame:
     """Compare the branches.
 
     Parameters
@@ -368,8 +321,6 @@ def table(branches: Sequence[Branch], cohort: Cohort, seed: int) -> pd.DataFrame
         Searched.
     cohort : Cohort
         With survival.
-    seed : int
-        Of the bootstrap.
 
     Returns
     -------
@@ -379,10 +330,10 @@ def table(branches: Sequence[Branch], cohort: Cohort, seed: int) -> pd.DataFrame
         ``p_count``, the concordance of patients placed by the others (``c_index``, ``c_low``,
         ``c_high``), ``folds_with_groups`` and ``note``.
     """
-    return pd.DataFrame([_row(branch, cohort, seed) for branch in branches])
+    return pd.DataFrame([_row(branch, cohort) for branch in branches])
 
 
-def _row(branch: Branch, cohort: Cohort, seed: int) -> dict[str, Any]:
+def _row(branch: Branch, cohort: Cohort) -> dict[str, Any]:
     row: dict[str, Any] = {"branch": branch.name, "n_cell_types": len(branch.two_state)}
     if branch.found is not None:
         found = branch.found
@@ -396,31 +347,15 @@ def _row(branch: Branch, cohort: Cohort, seed: int) -> dict[str, Any]:
             }
         row |= {"n_significant": found.n_significant, "p_count": found.p_count}
     if branch.apart is not None:
-        rng = rng_for(seed, "concordance", branch.name)
-        row |= concordance(branch.apart.risk, cohort, rng)
+        row |= _concordance(branch.apart.risk, cohort)
         row["folds_with_groups"] = f"{branch.apart.n_found} of {branch.apart.n_folds}"
     return {**row, "note": "; ".join(branch.notes)}
 
 
-def concordance(risk: Array, cohort: Cohort, rng: np.random.Generator) -> dict[str, float]:
-    """Measure how well a risk orders the patients' times.
-
-    Parameters
-    ----------
-    risk : np.ndarray, shape (patient,)
-        The higher, the earlier the event.
-    cohort : Cohort
-        With survival.
-    rng : np.random.Generator
-        For the bootstrap.
-
-    Returns
-    -------
-    dict of str to float
-        ``c_index``, ``c_low`` and ``c_high``.
-    """
-    found = discrimination.concordance(cohort.durations, cohort.event_observed, risk, rng=rng)
-    return {"c_index": found.c_index, "c_low": found.low, "c_high": found.high}
+def _concordance(risk: Array, cohort: Cohort) -> dict[str, float]:
+    pairs = concordance.count(cohort.durations, cohort.event_observed, risk)
+    reach = float(stats.norm.ppf(0.975)) * pairs.standard_error
+    return {"c_index": pairs.index, "c_low": pairs.index - reach, "c_high": pairs.index + reach}
 
 
 def _of_types(name: str, typed: list[states.TypeStates], n_patients: int) -> Branch:

@@ -16,8 +16,9 @@ from bluebatch.downstream import (
     patterns,
     search,
 )
-from bluebatch.downstream.branches import Branch, Settings
+from bluebatch.downstream.branches import Branch
 from bluebatch.downstream.patient_options import Cohort
+from bluebatch.downstream.subtype_settings import Settings
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -110,7 +111,7 @@ def discover(
     return Discovery(main, others, groups, luck, clusters, p_clusters, chosen)
 
 
-def table(discovery: Discovery, cohort: Cohort, seed: int) -> pd.DataFrame:
+def table(discovery: Discovery, cohort: Cohort) -> pd.DataFrame:
     """Tell what the main branch adds to simpler ones.
 
     Parameters
@@ -119,15 +120,13 @@ def table(discovery: Discovery, cohort: Cohort, seed: int) -> pd.DataFrame:
         All branches.
     cohort : Cohort
         With survival.
-    seed : int
-        Of the bootstrap.
 
     Returns
     -------
     pd.DataFrame
         As `branches.table`, and a row of the clusters of proportions, which are tested once.
     """
-    rows = branches.table([discovery.main, *discovery.others], cohort, seed)
+    rows = branches.table([discovery.main, *discovery.others], cohort)
     if discovery.clusters is None:
         return rows
     single = {

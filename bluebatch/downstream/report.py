@@ -86,8 +86,8 @@ class Evaluation:
             "settings": self.settings,
             "made_from": self.made_from,
         }
-        plain: dict[str, Any] = _plain(content)
-        return plain
+        values: dict[str, Any] = plain(content)
+        return values
 
     def as_text(self) -> str:
         """Lay the scores out in tables.
@@ -206,11 +206,23 @@ def show(value: float) -> str:
     return f"{value:.3f}" if np.isfinite(value) else "-"
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Turn what NumPy made into JSON values.
+
+    Parameters
+    ----------
+    value : Any
+        Nested dicts, lists and tuples.
+
+    Returns
+    -------
+    Any
+        The same in plain Python; None for a number that is not finite.
+    """
     if isinstance(value, dict):
-        return {key: _plain(part) for key, part in value.items()}
+        return {key: plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
+        return [plain(part) for part in value]
     if isinstance(value, float | np.floating):
         return float(value) if np.isfinite(value) else None
     return int(value) if isinstance(value, np.integer) else value
