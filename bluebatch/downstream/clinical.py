@@ -47,7 +47,7 @@ class EndpointSettings(pydantic.BaseModel):
     event: str | None = None
     event_values: tuple[str, ...] = ()
     time_unit: endpoints.TimeUnit | None = None
-    censor_at: float | None = pydantic.Field(default=None, gt=0, allow_inf_nan=False)
+    censor_at: float | None = None
     patient_column: str | None = None
 
 
@@ -102,6 +102,8 @@ def read(path: str | places.Place, settings: EndpointSettings | None = None) -> 
         If a column is not there or cannot be told, or rows have the same name or none.
     errors.ValuesError
         If a time is negative or no number, or a value of the event is not known.
+    errors.ConfigError
+        If censoring is not after the start.
     """
     settings = settings or EndpointSettings()
     table = _named_rows(path, settings.patient_column)
@@ -217,6 +219,11 @@ def _censor(
 ) -> tuple[events.FloatArray, BoolArray, list[str]]:
     if censor_at is None:
         return times, event_observed, []
+    if not 0 < censor_at < np.inf:
+        raise errors.ConfigError(
+            f"--censor-at: is {censor_at:g}, needed: {unit} above 0. Give it in the unit of the "
+            "times, or leave it out."
+        )
     beyond = times > censor_at
     note = (
         f"censored at {censor_at:g} {unit}: {int(beyond.sum()):,} were followed for longer, "

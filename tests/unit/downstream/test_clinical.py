@@ -125,9 +125,9 @@ def test_read__administrative_censoring_is_in_the_unit_of_the_table(tmp_path: pa
 
 
 @pytest.mark.parametrize("value", [0, -1, float("inf"), float("nan")])
-def test_settings__censoring_is_after_the_start(value: float) -> None:
-    with pytest.raises(ValueError, match="censor_at"):
-        clinical.EndpointSettings(censor_at=value)
+def test_read__censoring_is_after_the_start(tmp_path: pathlib.Path, value: float) -> None:
+    with pytest.raises(errors.ConfigError, match=r"--censor-at: is .* needed: days above 0"):
+        read(tmp_path, TEXT, censor_at=value)
 
 
 @pytest.mark.parametrize(
