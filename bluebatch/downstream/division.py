@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bluebatch.downstream import consensus, logrank, search
+from bluebatch.downstream import consensus, group_rules, logrank, search
 
 Array = npt.NDArray[Any]
 BEST, BETWEEN, WORST = range(3)
@@ -113,20 +113,25 @@ def favours(z: Array, lead_z: Array) -> Array:
     return np.where(np.isnan(said) | (said == 0), np.round(lead_z, consensus.DECIMALS), said) < 0
 
 
-def place(component_group: Array, favourable: Array) -> tuple[Array, Array, int]:
+def place(
+    component_group: Array, favourable: Array, decide_by: group_rules.DecideBy = "majority"
+) -> tuple[Array, Array, int]:
     """Let the components of each pattern vote, and place every patient.
 
     Parameters
     ----------
     component_group : np.ndarray of int8, shape (patient, component)
-        1 on the component's own side, 0 on the other, 2 on neither: no vote.
+        1 on the component's own side, 0 on the other, 2 on neither: no vote. The component of the
+        smallest p first.
     favourable : np.ndarray of bool, shape (component,)
         Which pattern each component belongs to.
+    decide_by : {"majority", "lead"}
+        Whether all components of a pattern vote, or the one of the smallest p speaks for it.
 
     Returns
     -------
     index : np.ndarray of int8, shape (patient,)
-        0 where more than half of the favourable components have the patient on their own side and
+        0 where more than half of the favourable voters have the patient on their own side and
         not so many of the unfavourable do; 2 the other way round; else 1.
     margin : np.ndarray of float32, shape (patient,)
         The smaller lead in votes, over the number of voters, of the patterns that exist.
@@ -138,7 +143,8 @@ def place(component_group: Array, favourable: Array) -> tuple[Array, Array, int]
     leads = np.full((2, n_patients), np.inf)
     for row, pattern in enumerate((favourable, ~favourable)):
         if pattern.any():
-            votes = component_group[:, pattern]
+            voters = np.flatnonzero(pattern)[: 1 if decide_by == "lead" else None]
+            votes = component_group[:, voters]
             group, leads[row] = consensus.vote(votes == 1, votes != consensus.NEITHER)
             claimed[row] = group == 1
     good, bad = claimed

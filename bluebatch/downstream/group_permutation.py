@@ -85,7 +85,9 @@ def permuted(
             n_with_groups += 1
             z[tested] = tests.z
             divided = division.divide(found, z, chosen, risk, settings.min_similarity, order)
-            index = division.place(divided.component_group, divided.favourable)[0]
+            index = division.place(divided.component_group, divided.favourable, settings.decide_by)[
+                0
+            ]
             other = separation(index, risk, order)
         n_reached += other >= statistic * (1 - search.ROUNDING)
     n = settings.n_permutations

@@ -2,9 +2,11 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, get_args
 
 from bluebatch import errors
+
+DecideBy = Literal["majority", "lead"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,10 +48,13 @@ class Rules:
         In order.
     min_similarity : float
         At which definitions were joined.
+    decide_by : {"majority", "lead"}
+        Whether all components of a pattern vote, or the first speaks for it.
     """
 
     components: tuple[Component, ...]
     min_similarity: float
+    decide_by: DecideBy = "majority"
 
     @property
     def labels(self) -> list[str]:
@@ -74,7 +79,11 @@ class Rules:
             {**dataclasses.asdict(each), "members": list(each.members), "flips": list(each.flips)}
             for each in self.components
         ]
-        return {"min_similarity": self.min_similarity, "components": components}
+        return {
+            "min_similarity": self.min_similarity,
+            "decide_by": self.decide_by,
+            "components": components,
+        }
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "Rules":
@@ -102,7 +111,10 @@ class Rules:
                 )
                 for each in values["components"]
             )
-            rules = cls(components, float(values["min_similarity"]))
+            decide_by = values["decide_by"]
+            if decide_by not in get_args(DecideBy):
+                raise ValueError(f"decide_by {decide_by!r}")
+            rules = cls(components, float(values["min_similarity"]), decide_by)
         except (KeyError, TypeError, ValueError) as error:
             raise errors.InputFileError(
                 f"rules of the groups: cannot be read ({type(error).__name__}: {error}), their "

@@ -31,6 +31,10 @@ class GroupSettings(pydantic.BaseModel):
     ----------
     min_similarity : float
         Definitions whose groups share so much (intersection over union) are joined.
+    decide_by : {"majority", "lead"}
+        Whether all components of a pattern vote on a patient, as published, or the component of
+        the smallest p speaks for its pattern. Of one strong division many definitions that
+        overlap with it are significant, and most of them need not agree on its patients.
     n_permutations : int
         Cohorts of permuted survival for the p-value of the whole way to the groups; 0: none.
     """
@@ -38,6 +42,7 @@ class GroupSettings(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
 
     min_similarity: float = pydantic.Field(default=0.8, gt=0, le=1)
+    decide_by: group_rules.DecideBy = "majority"
     n_permutations: int = pydantic.Field(default=1000, ge=0)
 
 
@@ -155,7 +160,7 @@ def find(
             zip(divided.agreed, divided.favourable, strict=True), start=1
         )
     )
-    rules = Rules(components, settings.min_similarity)
+    rules = Rules(components, settings.min_similarity, settings.decide_by)
     margins = np.stack([each.margin for each in divided.agreed], axis=1)
     return _groups(rules, divided.component_group, margins, [0] * len(components), divided.z)
 
@@ -224,7 +229,7 @@ def _groups(
     rules: Rules, component_group: Array, margins: Array, left_out: Sequence[int], z: Array
 ) -> Groups:
     favourable = np.array([each.favourable for each in rules.components], dtype=bool)
-    index, margin, n_both = division.place(component_group, favourable)
+    index, margin, n_both = division.place(component_group, favourable, rules.decide_by)
     rows = [
         {
             "component": each.number,

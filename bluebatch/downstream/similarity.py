@@ -49,12 +49,16 @@ def directed(inside: Array, considered: Array | None = None, rows: slice | None 
     """
     chosen = rows if rows is not None else slice(None)
     small = smaller_group(inside, considered)[:, chosen].T.astype(np.float32)
-    best: Array = np.zeros((len(small), inside.shape[1]))
-    for group in _groups(inside, considered):
-        # Whole numbers below 2^24 are exact in float32.
-        shared = (small @ group.astype(np.float32)).astype(float)
-        union = small.sum(axis=1)[:, None] + group.sum(axis=0) - shared
-        ratio = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    size = small.sum(axis=1, dtype=float)[:, None]
+    within, outside = _groups(inside, considered)
+    # Whole numbers below 2^24 are exact in float32.
+    shared = (small @ within.astype(np.float32)).astype(float)
+    seen = size if considered is None else (small @ considered.astype(np.float32)).astype(float)
+    best: Array = np.zeros_like(shared)
+    # Who is seen and not inside is outside: one product serves both groups.
+    for group, both in ((within, shared), (outside, seen - shared)):
+        union = size + group.sum(axis=0) - both
+        ratio = np.divide(both, union, out=np.zeros_like(both), where=union > 0)
         np.maximum(best, ratio, out=best)
     return best
 

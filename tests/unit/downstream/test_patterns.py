@@ -56,6 +56,18 @@ def test_place__takes_the_majority_of_each_pattern() -> None:
     assert n_both == 1
 
 
+def test_place__or_lets_the_first_component_speak() -> None:
+    votes = np.array(
+        [[1, 0, 0, 1], [0, 1, 1, 1], [0, 1, 1, 0], [1, 0, 1, 1], [2, 2, 1, 1]], np.int8
+    )
+    favourable = np.array([True, False, True, False])
+    index, margin, n_both = division.place(votes, favourable, "lead")
+    assert index.tolist() == [patterns.BEST, *[patterns.WORST] * 2, patterns.BEST, patterns.BETWEEN]
+    assert margin.tolist() == [1, 1, 1, 1, 0]
+    assert n_both == 0
+    assert division.place(np.ones((3, 4), np.int8), favourable, "lead")[2] == 3
+
+
 def test_favours__asks_the_lead_where_the_sides_cannot_be_compared() -> None:
     z = np.array([-2.0, 2.0, np.nan, np.nan, 0.0])
     lead = np.array([3.0, -3.0, -1.0, 1.0, -1.0])
@@ -210,6 +222,20 @@ def test_apply__votes_by_hand() -> None:
     assert groups.n_both == 1
 
 
+def test_apply__the_first_component_speaks_where_it_did() -> None:
+    found, durations, observed = a_search()
+    settings = patterns.GroupSettings(min_similarity=0.6, decide_by="lead")
+    groups = patterns.find(found, durations, observed, settings)
+    assert groups is not None
+    first = groups.components.groupby("direction")["component"].first() - 1
+    best, worst = (groups.component_group[:, first[name]] == 1 for name in first.index)
+    assert groups.n_both == (best & worst).sum()
+    np.testing.assert_array_equal(groups.index == patterns.BEST, best & ~worst)
+    np.testing.assert_array_equal(groups.index == patterns.WORST, worst & ~best)
+    rules = patterns.Rules.of(json.loads(json.dumps(groups.rules())))
+    np.testing.assert_array_equal(patterns.apply(rules, *by_label(found)).index, groups.index)
+
+
 def test_apply__leaves_out_what_cannot_be_evaluated() -> None:
     inside = {"A=1": np.array([1, 1, 0], bool), "B=0": np.array([0, 1, 1], bool)}
     groups = patterns.apply(a_rule(), inside)
@@ -231,7 +257,14 @@ def test_apply__without_any_definition_is_refused() -> None:
         patterns.apply(a_rule(), {"X=1": np.array([True])})
 
 
-@pytest.mark.parametrize("broken", [{}, {"min_similarity": 1, "components": [{"lead": "A=1"}]}])
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {},
+        {"min_similarity": 1, "decide_by": "lead", "components": [{"lead": "A=1"}]},
+        {"min_similarity": 1, "decide_by": "luck", "components": []},
+    ],
+)
 def test_rules__damaged_file_is_refused(broken: dict[str, Any]) -> None:
     with pytest.raises(errors.InputFileError, match="rules of the groups: cannot be read"):
         patterns.Rules.of(broken)
