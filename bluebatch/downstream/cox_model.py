@@ -204,7 +204,8 @@ def _without_eventless(
             if inside[:, at].any() and not alive[at]:
                 left_out[term] = _say_eventless(f"{term}{ends[0]}", inside[:, at])
         remaining = [term for term, there in zip(terms, alive[:-1], strict=True) if there]
-        if not alive[-1] and remaining:
+        # A flag that is 1 of all is told as constant.
+        if not alive[-1] and remaining and (source in references or inside[:, -1].any()):
             # Another level takes the place of the reference, of whom none had an event.
             first = remaining.pop(0)
             left_out[first] = _say_eventless(f"{source}{ends[1]}", inside[:, -1])
@@ -218,6 +219,8 @@ def _without_eventless(
 
 
 def _say_eventless(level: str, inside: Array) -> str:
+    if not inside.any():
+        return f"{level}: has no patients in this model"
     return (
         f"{level}: no events among its {int(inside.sum()):,} patients, so it has no finite hazard "
         "ratio and they are left out of this model"

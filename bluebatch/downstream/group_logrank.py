@@ -184,12 +184,10 @@ def _compare(
     member = index[among, None] == np.asarray(present)
     found = logrank_scores.score(durations, events, member, codes)
     p, n = np.nan, 0
-    small = permutations is not None and (
-        member.sum(axis=0).min(initial=0) < permutations.min_patients
-        or (member & events[:, None]).sum(axis=0).min(initial=0) < permutations.min_events
-    )
-    if permutations is not None and small and len(present) > 1:
-        p, n = permuted(durations, events, member, codes, permutations), permutations.n
+    if permutations is not None and len(present) > 1:
+        small = member.sum(axis=0).min() < permutations.min_patients
+        if small or (member & events[:, None]).sum(axis=0).min() < permutations.min_events:
+            p, n = permuted(durations, events, member, codes, permutations), permutations.n
     row = {"statistic": found.statistic, "df": found.df, "p": found.p}
     return row | {"p_permuted": p, "n_permutations": n}, found
 
