@@ -21,6 +21,7 @@ def _input(flag: str, text: str) -> Callable[[options.F], options.F]:
 @click.option("--by", metavar="COLUMN", help="Attribute that groups the samples.")
 @_input("--samples", "Table of attributes. Default: the cohort's own.")
 @_input("--evaluation", "Folder that `bluebatch evaluate` wrote to.")
+@_input("--subtypes", "Folder that `bluebatch subtype` or `transfer` wrote to.")
 @_input("--figures-folder", "Figures and numbers as files. Default: beside the page.")
 @options.overwrite_option
 @output.flags

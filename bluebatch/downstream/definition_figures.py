@@ -80,12 +80,13 @@ def component_colours(component: IntArray) -> dict[int, str]:
     Returns
     -------
     dict of int to str
-        Largest first; the eighth and all smaller ones are grey.
+        Largest first; the seventh and all smaller ones, and single definitions, are grey.
     """
     numbers, counts = np.unique(component[component >= 0], return_counts=True)
     order = [int(number) for number in numbers[np.argsort(-counts, kind="stable")]]
     several = {int(n) for n, count in zip(numbers, counts, strict=True) if count > 1}
-    chosen = [colour for colour in figures.PALETTE if colour != figures.GREY]
+    taken = (FAVOURABLE, UNFAVOURABLE, figures.GREY)
+    chosen = [*(each for each in figures.PALETTE if each not in taken), figures.BLACK]
     found = dict.fromkeys(order, figures.GREY)
     found.update(zip([number for number in order if number in several], chosen, strict=False))
     return found
@@ -127,7 +128,9 @@ def draw_similarity(
         figure = figures.new_figure(side + 1.3 + 0.062 * longest, side + 0.8)
         axes = figure.subplots()
         values = similarity[np.ix_(order, order)]
-        image = axes.imshow(values, cmap="Greys", vmin=0, vmax=1, interpolation="nearest")
+        image = axes.imshow(
+            values, cmap="Greys", vmin=0, vmax=1, interpolation="nearest", aspect="auto"
+        )
         _outline(axes, component[order], colours)
         texts = [figures.label(names[at], 40) for at in order]
         axes.set_yticks(range(len(order)) if named else [], texts if named else [], fontsize=6.5)
@@ -217,7 +220,7 @@ def _draw_key(figure: Figure, with_components: bool) -> None:
     ]
     names = ["state 1", "state 0", "fewer events", "more events"]
     if with_components:
-        handles.append(Rectangle((0, 0), 1, 1, color=figures.PALETTE[1]))
+        handles.append(Rectangle((0, 0), 1, 1, color=figures.ORANGE))
         names.append("strip: component")
     figure.legend(
         handles, names, loc="outside lower center", ncols=len(names), handlelength=1.0,

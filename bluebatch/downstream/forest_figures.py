@@ -95,8 +95,8 @@ def _ends(table: pd.DataFrame) -> tuple[float, float]:
     known = ratios[np.isfinite(ratios) & (ratios > 0)]
     low = np.nan_to_num(table["low"].to_numpy(float), nan=1.0, neginf=0.0)
     high = np.nan_to_num(table["high"].to_numpy(float), nan=1.0, posinf=math.inf)
-    inner = float(np.clip(known.min(initial=1.0) / 2, 1 / WIDEST, 1 / LEAST))
-    outer = float(np.clip(known.max(initial=1.0) * 2, LEAST, WIDEST))
+    inner = float(np.clip(known.min(initial=1.0) / 4, 1 / WIDEST, 1 / LEAST))
+    outer = float(np.clip(known.max(initial=1.0) * 4, LEAST, WIDEST))
     left = max(min(float(low.min(initial=1.0)), 1 / LEAST), inner)
     right = min(max(float(high.max(initial=1.0)), LEAST), outer)
     return left / 1.12, right * 1.12

@@ -13,7 +13,9 @@ from bluebatch.downstream import (
     page_records,
     page_render,
     page_sections,
+    page_subtypes,
     page_verdict,
+    subtypes_found,
 )
 from bluebatch.store import outputs, places
 
@@ -34,6 +36,8 @@ class Options:
         Table of the samples' attributes.
     evaluation : str, pathlib.Path, upath.UPath or None
         What `bluebatch evaluate` wrote.
+    subtypes : str, pathlib.Path, upath.UPath or None
+        What `bluebatch subtype` or `bluebatch transfer` wrote.
     figures_folder : str, pathlib.Path, upath.UPath or None
         Folder of figures and numbers; beside the page by default.
     overwrite : bool
@@ -45,6 +49,7 @@ class Options:
     by: str | None = None
     samples: str | places.Place | None = None
     evaluation: str | places.Place | None = None
+    subtypes: str | places.Place | None = None
     figures_folder: str | places.Place | None = None
     overwrite: bool = False
 
@@ -123,18 +128,23 @@ def run(
     out = places.place(out)
     folder = places.place(options.figures_folder or out.with_name(f"{out.stem}_files"))
     inputs = [results, options.cohort, options.model, options.samples, options.evaluation]
+    inputs.append(options.subtypes)
     _check_output(out, folder, inputs, overwrite=options.overwrite)
     facts = page_facts.collect(results, options.model, options.cohort)
     groups = page_groups.find(facts.samples, options.by, options.samples, facts.cohort)
     found = page_evaluation.read(options.evaluation)
-    page = _compose(facts, groups, found)
+    subtypes = subtypes_found.read(options.subtypes)
+    page = _compose(facts, groups, found, subtypes)
     n_figures = page_render.write(page, out, folder)
     n_bytes = out.stat().st_size
     return Summary(str(out), str(folder), len(facts.samples), n_figures, n_bytes, page.summary)
 
 
 def _compose(
-    facts: page_facts.Facts, groups: page_groups.Groups, found: page_evaluation.Found
+    facts: page_facts.Facts,
+    groups: page_groups.Groups,
+    found: page_evaluation.Found,
+    subtypes: subtypes_found.Found | None,
 ) -> page_render.Page:
     flags = page_flags.find(facts)
     statements = page_verdict.judge(facts, flags, found.content)
@@ -148,6 +158,8 @@ def _compose(
     ]
     if found.content:
         sections.insert(0, page_records.evaluation(found, facts))
+    if subtypes is not None:
+        sections.insert(len(sections) - 3, page_subtypes.section(subtypes, facts))
     flagged = f"{int(flags.any(len(facts.samples)).sum()):,}" if flags.beyond else "not known"
     version = metadata.version("bluebatch")
     return page_render.Page(

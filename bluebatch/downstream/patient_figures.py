@@ -19,6 +19,7 @@ MAX_LEVELS = 8
 OTHERS = "others"
 MAX_COLUMNS = 3
 MAX_BARS = 600
+MAX_PANELS = 12
 
 
 def draw_clinical(
@@ -41,7 +42,7 @@ def draw_clinical(
     names : sequence of str
         Of the groups.
     columns : sequence of str or None
-        Which are drawn; those of the tests, smallest p first, by default.
+        Which are drawn; by default the `MAX_PANELS` of smallest p.
 
     Returns
     -------
@@ -49,7 +50,7 @@ def draw_clinical(
         Not yet saved: a panel a column, over the patients of whom it is known.
     """
     ranked = tests.sort_values("p", kind="stable", na_position="last")["column"].tolist()
-    chosen = [name for name in (columns or ranked) if name in table.columns]
+    chosen = [name for name in (columns or ranked[:MAX_PANELS]) if name in table.columns]
     across = min(MAX_COLUMNS, max(len(chosen), 1))
     down = math.ceil(max(len(chosen), 1) / across)
     with mpl.rc_context(figures.STYLE):

@@ -153,8 +153,8 @@ def _draw_counts(axes: Axes, places: FloatArray, branches: pd.DataFrame) -> None
     axes.barh(places, np.nan_to_num(n_found), height=0.5, color=figures.BLUE)
     end = float(np.nanmax(n_found, initial=0)) or 1.0
     for place, found, tested in zip(places, n_found, n_tested, strict=True):
-        words = "?" if np.isnan(found) else f"{int(found):,}"
-        words += "" if np.isnan(tested) else f" of {int(tested):,}"
+        known = [f"{int(each):,}" for each in (found, tested) if not np.isnan(each)]
+        words = " of ".join(known) if not np.isnan(found) else f"{''.join(known) or 'none'} tested"
         x = 0.0 if np.isnan(found) else float(found)
         axes.text(x + 0.02 * end, float(place), words, va="center", fontsize=8)
     axes.set_xlim(0, end * 1.5)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import textwrap
 from collections.abc import Hashable, Sequence
 from typing import Any
 
@@ -23,7 +24,8 @@ GROUP_COLOURS = (figures.BLUE, "#6B6B6B", figures.VERMILION)
 DESCRIPTIVE = "descriptive: the groups were chosen by survival"
 PERMUTATION = "permutation of the patients"
 SEARCHED = "permutation of the whole search"
-FROZEN = "one-sided, frozen before these patients were seen"
+FROZEN_OVERALL = "two-sided, frozen beforehand"
+FROZEN = "one-sided, frozen beforehand"
 DAYS_PER_YEAR = 365.25
 # Unit, its days, and the longest time shown in it.
 _UNITS = (
@@ -32,6 +34,7 @@ _UNITS = (
     ("years", DAYS_PER_YEAR, math.inf),
 )
 _ROW = 0.19
+LINE_LENGTH = 76
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,9 +58,10 @@ class Verdict:
         Returns
         -------
         str
-            The p-value and its label.
+            The p-value and its label, on more lines where one is too short.
         """
-        return f"log-rank p {figures.p_text(self.p)} ({self.label})"
+        text = f"log-rank p {figures.p_text(self.p)} ({self.label})"
+        return "\n".join(textwrap.wrap(text, LINE_LENGTH))
 
 
 def choose_unit(longest_days: float) -> tuple[str, float]:
@@ -126,7 +130,8 @@ def draw_kaplan_meier(
     found = survival.curves(durations, event_observed, index, names, [at * days for at in ticks])
     said = survival.medians(durations, event_observed, index, names)
     with mpl.rc_context(figures.STYLE):
-        head = 0.2 * (len(found.names) + len(verdicts))
+        words = "\n".join(each.as_text() for each in verdicts)
+        head = 0.2 * (len(found.names) + len(words.splitlines()))
         table = _ROW * (len(found.names) + 1)
         figure = figures.new_figure(6.4, 3.1 + head + table)
         panel, lower = figure.subplots(2, 1, sharex=True, height_ratios=[2.7, table])
@@ -135,7 +140,7 @@ def draw_kaplan_meier(
             _draw_curve(panel, found.of(name), days, by_name[name], label)
         _finish(panel, longest / days, unit, ticks)
         _write_table(lower, found, by_name, days)
-        _draw_head(figure, panel, verdicts)
+        _draw_head(figure, panel, words)
     return figure
 
 
@@ -156,7 +161,9 @@ def _words(row: dict[Hashable, Any], unit: str, days: float) -> str:
     reaches = f"median {survival.NOT_REACHED}"
     if math.isfinite(median):
         reaches = f"median {median:.1f} {unit} ({_end(low)} to {_end(high)})"
-    return f"{row['n']:,} patients, {row['events']:,} events, {reaches}"
+    n_patients, n_events = int(row["n"]), int(row["events"])
+    counted = f"{n_patients:,} patient{'s' * (n_patients != 1)}"
+    return f"{counted}, {n_events:,} event{'s' * (n_events != 1)}, {reaches}"
 
 
 def _end(value: float) -> str:
@@ -208,11 +215,10 @@ def _write_table(axes: Axes, found: survival.Curves, colours: dict[str, str], da
     axes.spines[:].set_visible(False)
 
 
-def _draw_head(figure: Figure, axes: Axes, verdicts: Sequence[Verdict]) -> None:
+def _draw_head(figure: Figure, axes: Axes, words: str) -> None:
     handles, texts = axes.get_legend_handles_labels()
-    title = "\n".join(each.as_text() for each in verdicts) or None
     drawn = figure.legend(
-        handles, texts, loc="outside upper left", ncols=1, title=title, alignment="left",
+        handles, texts, loc="outside upper left", ncols=1, title=words or None, alignment="left",
         title_fontsize=9, handlelength=1.6, labelspacing=0.35,
     )  # fmt: skip
     drawn.get_title().set_fontweight("bold")

@@ -1,0 +1,290 @@
+"""The section of a report about patients: groups by cell states, survival, and what p is worth."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.figure import Figure
+
+from bluebatch import errors
+from bluebatch.downstream import (
+    definition_figures,
+    forest_figures,
+    group_logrank,
+    page_subtype_tables,
+    patient_figures,
+    patterns,
+    search_figures,
+    similarity,
+    subtypes_found,
+    survival,
+    survival_figures,
+    transfer_figures,
+)
+from bluebatch.downstream.page_content import Picture, Section
+from bluebatch.downstream.page_facts import Facts
+from bluebatch.downstream.subtypes_found import Found
+from bluebatch.store import read as stores
+
+Array = npt.NDArray[Any]
+MAX_ALIKE = 200
+OUTER = f"{patterns.NAMES[0]} against {patterns.NAMES[2]}"
+FROZEN = f"outer groups, {survival_figures.FROZEN}"
+SEARCHED = f"outer groups, {survival_figures.SEARCHED}"
+MIN_SIMILARITY = 0.8
+SEARCH_NOTE = (
+    "Definitions were searched for: the p and q of one definition do not know how many were "
+    "tried. What counts is p max-T, the share of cohorts with permuted survival whose best "
+    "definition does as well, and the permutation p of how many are significant."
+)
+CHOSEN_NOTE = (
+    "Groups were chosen by survival in the same patients, so their curves, medians, log-rank p "
+    "and hazard ratios are descriptive. A second cohort with everything frozen (`bluebatch "
+    "transfer`) is the test."
+)
+FROZEN_NOTE = (
+    "States, definitions, directions and votes were frozen in the first cohort, and nothing was "
+    "refitted to these patients: tests are one-sided, in the direction of the first cohort."
+)
+
+
+def section(found: Found, facts: Facts) -> Section:
+    """Show groups of patients.
+
+    Parameters
+    ----------
+    found : Found
+        What `bluebatch subtype` or `bluebatch transfer` wrote.
+    facts : Facts
+        Of the results, for the groups' proportions.
+
+    Returns
+    -------
+    Section
+        Pictures and tables of what is there, and notes of what is not.
+
+    Raises
+    ------
+    errors.LabelMismatchError
+        If the groups are of other samples.
+    """
+    subtypes_found.check_samples(found, facts.samples, facts.store.path)
+    made = Section("patients", "Patients")
+    patients = found.patients()
+    made.notes.append(_count(found, patients))
+    made.notes += [FROZEN_NOTE] if found.is_transfer else [SEARCH_NOTE, CHOSEN_NOTE]
+    made.details += [str(note) for note in found.summary.get("notes") or []]
+    if patients is not None:
+        made.pictures.append(_survival(found, patients))
+    made.pictures += _transfer(found) if found.is_transfer else _search(found)
+    if patients is not None:
+        made.pictures += _proportions(facts, patients)
+    made.images += found.images
+    made.tables += page_subtype_tables.tables(found)
+    if found.missing:
+        absent = ", ".join(f"{subtypes_found.TABLES[name]} ({name}.csv)" for name in found.missing)
+        made.notes.append(f"Not in {found.path}, and so not shown: {absent}.")
+    return made
+
+
+def _count(found: Found, patients: pd.DataFrame | None) -> str:
+    if patients is None:
+        n = len(found.samples())
+        of = f"{n:,} patients, no" if n else "No"
+        return f"{of} groups: no definition was significant, or the folder lacks them."
+    sizes = [int((patients["group"] == code).sum()) for code in range(len(patterns.NAMES))]
+    named = ", ".join(f"{n:,} {name}" for n, name in zip(sizes, patterns.NAMES, strict=True))
+    return f"{len(patients):,} patients with {int(patients['event'].sum()):,} events: {named}."
+
+
+def _survival(found: Found, patients: pd.DataFrame) -> Picture:
+    times, event = patients["duration"].to_numpy(float), patients["event"].to_numpy(bool)
+    group = patients["group"].to_numpy(np.int64)
+    curves = survival.curves(times, event, group, patterns.NAMES)
+    columns = ["group", "time_days", "survival", "low", "high", "at_risk", "events", "censored"]
+    return Picture(
+        "patients_survival",
+        "Survival of the groups",
+        "Kaplan-Meier curves with pointwise 95 % intervals; ticks: censored patients. Below: "
+        "patients at risk, and events before.",
+        survival_figures.draw_kaplan_meier(
+            times, event, group, verdicts=_verdicts(found, times, event, group)
+        ),
+        columns,
+        curves.steps[columns].to_numpy(object).tolist(),
+    )
+
+
+def _verdicts(
+    found: Found, times: Array, event: Array, group: Array
+) -> list[survival_figures.Verdict]:
+    label = survival_figures.FROZEN_OVERALL if found.is_transfer else survival_figures.DESCRIPTIVE
+    ranked = found.tables.get("logrank")
+    if ranked is None:
+        try:
+            ranked = group_logrank.logrank(times, event, group, patterns.NAMES).overall
+        except errors.BluebatchError:  # one group alone, or no events
+            return []
+    verdicts = [survival_figures.Verdict(float(ranked["p"].iloc[0]), label)]
+    column, worth = ("p_one_sided", FROZEN) if found.is_transfer else ("p_permutation", SEARCHED)
+    verdicts += [survival_figures.Verdict(p, worth) for p in _outer_p(found, column)]
+    return verdicts
+
+
+def _outer_p(found: Found, column: str) -> list[float]:
+    """Find the p of the two outer groups against each other, in the table of all tests."""
+    table = found.tables.get("tests")
+    subject = "comparison" if found.is_transfer else "subject"
+    if table is None or not {subject, column} <= set(table.columns):
+        return []
+    values = subtypes_found.finite(table[column][table[subject] == OUTER])
+    return [float(p) for p in values if np.isfinite(p)][:1]
+
+
+def _search(found: Found) -> list[Picture]:
+    pictures = []
+    table = found.tables.get("definitions")
+    store = found.store
+    if table is not None and store is not None and len(table) == len(store.labels["definition"]):
+        component = _components(table)
+        pictures.append(_definitions(store, table, component))
+        pictures += _alike(found, store, table, component)
+        p_count = _main_branch(found).get("p_count")
+        pictures.append(
+            _of_table(
+                "patients_search",
+                "P-values of the search",
+                "Left: p of all definitions tested against what independent tests without any "
+                "signal would give; definitions overlap, so the line is no null hypothesis of "
+                "theirs. Right: how often permuted survival does as well anywhere.",
+                search_figures.draw_search(table, p_count=p_count),
+                table[["definition", "z", "p", "q", "p_max_t"]],
+            )
+        )
+    branches = found.tables.get("branches")
+    if branches is not None:
+        pictures.append(
+            _of_table(
+                "patients_branches",
+                "What the profiles add",
+                "The same search on profiles and on simpler data. C-index: of patients placed by "
+                "groups that were found without them; 0.5 is chance.",
+                search_figures.draw_branches(branches),
+                branches,
+            )
+        )
+    hazards = found.tables.get("hazards")
+    if hazards is not None and len(hazards):
+        pictures.append(
+            _of_table(
+                "patients_hazards",
+                "Hazard ratios",
+                "Cox models with 95 % intervals; an arrow: the interval goes on.",
+                forest_figures.draw_forest(hazards),
+                hazards,
+            )
+        )
+    return pictures
+
+
+def _main_branch(found: Found) -> dict[Any, Any]:
+    table = found.tables.get("branches")
+    if table is None or not len(table):
+        return {}
+    return {name: value for name, value in table.iloc[0].items() if pd.notna(value)}
+
+
+def _components(table: pd.DataFrame) -> Array:
+    if "component" not in table.columns:
+        return np.full(len(table), -1)
+    return np.nan_to_num(subtypes_found.finite(table["component"]), nan=-1).astype(np.int64)
+
+
+def _definitions(store: stores.Store, table: pd.DataFrame, component: Array) -> Picture:
+    names = store.labels["cell_type"]
+    n_tested = int(np.isfinite(subtypes_found.finite(table["p"])).sum())
+    n_shown = min(definition_figures.N_SHOWN, n_tested)
+    return _of_table(
+        "patients_definitions",
+        "Definitions of groups",
+        f"The {n_shown:,} of smallest p among {n_tested:,} tested and {len(table):,} in all: "
+        "patients who have all states of a row against the rest. Bold: below 0.05.",
+        definition_figures.draw_definitions(table, store.read("pick"), names, component),
+        table,
+    )
+
+
+def _alike(
+    found: Found, store: stores.Store, table: pd.DataFrame, component: Array
+) -> list[Picture]:
+    p = subtypes_found.finite(table["p"])
+    chosen = np.flatnonzero(component >= 0)
+    chosen = chosen[np.argsort(p[chosen], kind="stable")][:MAX_ALIKE]
+    if len(chosen) < 2:
+        return []
+    member = store.read("member")[:, chosen]
+    values = similarity.matrix(member == 1, member >= 0)
+    names = table["definition"].astype(str).to_numpy(object)[chosen].tolist()
+    least = float(found.summary.get("min_similarity") or MIN_SIMILARITY)
+    rows = [(name, *map(float, row)) for name, row in zip(names, values, strict=True)]
+    return [
+        Picture(
+            "patients_similarity",
+            "Definitions that mean the same patients",
+            "Intersection over union of the groups of every two significant definitions. Those "
+            "that are linked, directly or through others, make a component and vote together.",
+            definition_figures.draw_similarity(values, names, component[chosen], least),
+            ["definition", *names],
+            rows,
+        )
+    ]
+
+
+def _transfer(found: Found) -> list[Picture]:
+    table = found.tables.get("definitions")
+    if table is None:
+        return []
+    if "significant" in table.columns:
+        table = table[table["significant"].astype(str).isin(("True", "1"))]
+    columns = ["definition", "discovery_z", "z", "p_one_sided"]
+    return [
+        _of_table(
+            "patients_replication",
+            "Definitions in the second cohort",
+            "Log-rank z of the definitions that were significant in the first cohort, there and "
+            "here.",
+            transfer_figures.draw_replication(table, "first cohort", "this cohort"),
+            table[columns],
+        )
+    ]
+
+
+def _proportions(facts: Facts, patients: pd.DataFrame) -> list[Picture]:
+    row = {name: at for at, name in enumerate(facts.samples)}
+    rows = np.array([row.get(name, -1) for name in patients["sample"]], np.int64)
+    known = rows >= 0
+    if not known.any():
+        return []
+    values, group = facts.proportion[rows[known]], patients["group"].to_numpy(np.int64)[known]
+    figure = patient_figures.draw_composition(values, facts.cell_types, group, patterns.NAMES)
+    samples = patients["sample"][known]
+    return [
+        Picture(
+            "patients_proportions",
+            "Proportions by group",
+            "Each bar is a patient, sorted by the most abundant type.",
+            figure,
+            ["sample", "group", *facts.cell_types],
+            [
+                (name, patterns.NAMES[code], *each)
+                for name, code, each in zip(samples, group, values.tolist(), strict=True)
+            ],
+        )
+    ]
+
+
+def _of_table(name: str, title: str, caption: str, figure: Figure, table: pd.DataFrame) -> Picture:
+    columns = [str(column) for column in table.columns]
+    rows = table.astype(object).where(table.notna(), None).to_numpy(object).tolist()
+    return Picture(name, title, caption, figure, columns, rows)
