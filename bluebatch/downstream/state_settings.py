@@ -46,19 +46,21 @@ class StateSettings(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
 
-    n_genes: int = pydantic.Field(2000, ge=2)
+    n_genes: int = pydantic.Field(default=2000, ge=2)
     scale: Literal["none", "unit"] = "none"
-    n_components: int = pydantic.Field(20, ge=2, le=100)
-    neighbours: tuple[int, ...] = pydantic.Field((10, 15, 30), min_length=1)
-    resolutions: tuple[float, ...] = pydantic.Field((0.05, 0.1, 0.2, 0.4, 0.7, 1.0), min_length=1)
-    n_resamples: int = pydantic.Field(20, ge=2, le=1000)
-    share: float = pydantic.Field(0.8, ge=0.5, le=0.95)
-    min_stability: float = pydantic.Field(0.8, ge=0, le=1)
+    n_components: int = pydantic.Field(default=20, ge=2, le=100)
+    neighbours: tuple[int, ...] = pydantic.Field(default=(10, 15, 30), min_length=1)
+    resolutions: tuple[float, ...] = pydantic.Field(
+        default=(0.05, 0.1, 0.2, 0.4, 0.7, 1.0), min_length=1
+    )
+    n_resamples: int = pydantic.Field(default=20, ge=2, le=1000)
+    share: float = pydantic.Field(default=0.8, ge=0.5, le=0.95)
+    min_stability: float = pydantic.Field(default=0.8, ge=0, le=1)
     null: Literal["cloud", "gradient"] = "cloud"
-    n_nulls: int = pydantic.Field(199, ge=19, le=100_000)
-    alpha: float = pydantic.Field(0.05, gt=0, lt=1)
+    n_nulls: int = pydantic.Field(default=199, ge=19, le=100_000)
+    alpha: float = pydantic.Field(default=0.05, gt=0, lt=1)
     no_structure: Literal["leave", "split"] = "leave"
-    max_patients: int = pydantic.Field(2000, ge=100)
+    max_patients: int = pydantic.Field(default=2000, ge=100)
 
     @pydantic.model_validator(mode="after")
     def _check_grid(self) -> Self:
