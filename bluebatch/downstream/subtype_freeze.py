@@ -41,13 +41,20 @@ def freeze(
     cuts = {}
     if main.medians is not None:
         cuts = dict(zip(main.medians.cell_types, map(float, main.medians.cuts), strict=True))
+    # Types without two states are in no definition, and a second cohort need not have them.
+    kept = [at for at, name in enumerate(main.cell_types) if name in main.two_state]
+    names = [main.cell_types[at] for at in kept]
     return frozen.Frozen(
         branch=cohort.found.kind,
-        cell_types=list(main.cell_types),
-        picks=searched.definitions.picks,
+        cell_types=names,
+        picks=searched.definitions.picks[:, kept],
         table=table[columns],
-        spaces={each.cell_type: each.space for each in main.typed if each.space is not None},
-        cuts=cuts,
+        spaces={
+            each.cell_type: each.space
+            for each in main.typed
+            if each.space is not None and each.cell_type in names
+        },
+        cuts={name: cut for name, cut in cuts.items() if name in names},
         composition_types=found.composition_types if cuts else [],
         rules=None if found.groups is None else found.groups.rules(),
         signatures={} if expression is None else expression.signatures,
