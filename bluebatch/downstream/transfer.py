@@ -10,30 +10,32 @@ import pydantic
 
 from bluebatch import errors
 from bluebatch.downstream import (
-    clinical,
+    covariates,
     evidence,
     frozen,
     group_rules,
     patients,
     patterns,
     search,
-    strata,
     transfer_content,
     transfer_files,
+    transfer_hazards,
     transfer_states,
     transfer_survival,
     transfer_tests,
 )
 from bluebatch.downstream.definitions import Definitions
-from bluebatch.downstream.patient_options import PatientOptions
+from bluebatch.downstream.patient_options import Cohort, PatientOptions, open_cohort
 from bluebatch.downstream.signature import Scores
 from bluebatch.downstream.transfer_content import Transferred
 from bluebatch.downstream.transfer_summary import Summary
+from bluebatch.downstream.transfer_tests import Outcome
 from bluebatch.store import genes as gene_names
 from bluebatch.store import places
 
 Array = npt.NDArray[Any]
-UNKNOWN = "unknown"
+# Only named genes are read: none is chosen here.
+MAX_GENES = 1
 
 
 class Options(PatientOptions):
@@ -83,10 +85,8 @@ def run(
     inputs = [subtypes, results, options.cohort, options.clinical]
     transfer_files.check(out, inputs, overwrite=options.overwrite)
     model = frozen.read(subtypes)
-    found = evidence.open_evidence(results, options.cohort)
-    transfer_states.check_kind(model, found)
-    who = _match(found, options)
-    transferred = measure(model, found, who, options)
+    cohort = open_cohort(results, options, MAX_GENES)
+    transferred = measure(model, cohort, options)
     summary = Summary.of(str(out), transferred)
     facts = {
         **summary.as_dict(),
@@ -99,21 +99,17 @@ def run(
     return summary
 
 
-def measure(
-    model: frozen.Frozen, found: evidence.Evidence, who: patients.Patients, options: Options
-) -> Transferred:
+def measure(model: frozen.Frozen, cohort: Cohort, options: Options) -> Transferred:
     """Find states, groups, signatures and clusters with everything frozen, and test them.
 
     Parameters
     ----------
     model : frozen.Frozen
         The discovery.
-    found : evidence.Evidence
-        Of the second cohort.
-    who : patients.Patients
-        Its patients.
+    cohort : Cohort
+        The second one.
     options : Options
-        Strata, level, permutations and seed.
+        Covariates, level, permutations and seed.
 
     Returns
     -------
@@ -125,57 +121,49 @@ def measure(
     errors.LabelMismatchError
         If the results are of another kind, or lack cell types or too many genes.
     """
-    labels, notes = _strata(who, options)
-    outcome = transfer_tests.Outcome(who.durations, who.event_observed, labels)
+    found, who = cohort.found, cohort.patients
+    transfer_states.check_kind(model, found)
+    outcome = Outcome(who.durations, who.event_observed, cohort.strata)
+    beside = covariates.design(who.table, options.covariates) if options.covariates else None
     states = transfer_states.find(model, found, who.rows)
+    asked = Definitions(tuple(model.cell_types), model.picks)
+    rng = np.random.default_rng(options.seed)
+    again = _replicate(model, asked, states, outcome, options, rng)
+    if beside is not None:
+        again = dataclasses.replace(again, table=transfer_hazards.adjust(again, outcome, beside))
+    groups, of_groups = _groups(model, asked, again, states)
+    signatures, of_signatures = _signatures(model, found, who)
+    clusters, of_clusters = _clusters(model, found, who)
+    sets = transfer_survival.Sets(groups, signatures, clusters)
+    how = transfer_survival.How(rng, options.n_permutations, beside)
+    told = [*cohort.notes, *([] if beside is None else beside.notes), *states.notes]
+    return Transferred(
+        cohort,
+        states,
+        again,
+        sets,
+        transfer_survival.test(sets, outcome, how),
+        transfer_survival.describe(sets, outcome),
+        list(dict.fromkeys([*told, *of_groups, *of_signatures, *of_clusters])),
+    )
+
+
+def _replicate(
+    model: frozen.Frozen,
+    asked: Definitions,
+    states: transfer_states.States,
+    outcome: Outcome,
+    options: Options,
+    rng: np.random.Generator,
+) -> transfer_tests.Replication:
     searched = model.settings.get("search", {})
     how = transfer_tests.ReplicationSettings(
         options.alpha,
-        searched.get("min_group") or search.least_group(len(who.names)),
+        searched.get("min_group") or search.least_group(len(states.index)),
         options.n_permutations,
         searched.get("absent", "rest"),
     )
-    asked = Definitions(tuple(model.cell_types), model.picks)
-    rng = np.random.default_rng(options.seed)
-    again = transfer_tests.replicate(model.table, asked, states.index, outcome, how, rng)
-    groups, more = _groups(model, asked, again, states)
-    signatures, told = _signatures(model, found, who)
-    clusters, said = _clusters(model, found, who)
-    sets = transfer_survival.Sets(groups, signatures, clusters)
-    return Transferred(
-        who,
-        states,
-        again,
-        groups,
-        signatures,
-        clusters,
-        transfer_survival.test(sets, outcome),
-        transfer_survival.describe(sets, outcome),
-        [*who.notes, *notes, *states.notes, *more, *told, *said],
-    )
-
-
-def _match(found: evidence.Evidence, options: Options) -> patients.Patients:
-    endpoint = {name: getattr(options, name) for name in clinical.EndpointSettings.model_fields}
-    table = clinical.read(options.clinical, clinical.EndpointSettings(**endpoint))
-    who = patients.match(
-        found.path,
-        found.samples,
-        found.stated_patients,
-        table,
-        options.patient_from_sample,
-        options.leave_out,
-    )
-    return dataclasses.replace(who, notes=[*table.notes, *who.notes])
-
-
-def _strata(who: patients.Patients, options: Options) -> tuple[Array | None, list[str]]:
-    if not options.strata:
-        return None, []
-    divided = strata.divide(who.table, options.strata)
-    names = np.array([*divided.names, UNKNOWN], dtype=object)
-    # Patients of an unknown stratum are compared among themselves.
-    return names[divided.index], divided.notes
+    return transfer_tests.replicate(model.table, asked, states.index, outcome, how, rng)
 
 
 def _groups(

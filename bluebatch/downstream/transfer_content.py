@@ -4,13 +4,19 @@ import dataclasses
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from bluebatch.downstream import frozen, patients, patterns, transfer_states, transfer_tests
-from bluebatch.downstream.signature import Scores
+from bluebatch.downstream import frozen, transfer_states, transfer_survival, transfer_tests
+from bluebatch.downstream.patient_options import Cohort
 
-Array = npt.NDArray[Any]
+COLUMNS = [
+    *("family", "comparison", "test", "statistic", "p_one_sided", "p", "q", "p_permutation"),
+    "worth",
+]
+# What a p-value is worth.
+FIXED = "as it stands: the direction was fixed in the discovery"
+EXPLORED = "descriptive: not significant in the discovery"
+PLAIN = "as it stands: two-sided"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -19,33 +25,27 @@ class Transferred:
 
     Parameters
     ----------
-    who : patients.Patients
-        In the order of every array.
+    cohort : Cohort
+        Its patients are in the order of every array.
     states : transfer_states.States
         By frozen spaces and cuts.
     replication : transfer_tests.Replication
         Every definition.
-    groups : patterns.Groups or None
-        The three groups; None where the discovery has none.
-    signatures : dict of str to Scores
-        By group; empty without bulk expression.
-    clusters : np.ndarray of int8 or None, shape (patient,)
-        Nearest clusters of proportions; -1 where there are none.
-    tests : pd.DataFrame
-        One row a test of groups, signatures and clusters.
+    sets : transfer_survival.Sets
+        Groups, signatures' scores and clusters, as far as there are any.
+    comparisons : pd.DataFrame
+        One row a comparison of groups, signatures and clusters.
     survival : pd.DataFrame
         One row a group of patients.
     notes : list of str
         What is to be known before any of it is believed.
     """
 
-    who: patients.Patients
+    cohort: Cohort
     states: transfer_states.States
     replication: transfer_tests.Replication
-    groups: patterns.Groups | None
-    signatures: dict[str, Scores]
-    clusters: Array | None
-    tests: pd.DataFrame
+    sets: transfer_survival.Sets
+    comparisons: pd.DataFrame
     survival: pd.DataFrame
     notes: list[str]
 
@@ -65,34 +65,73 @@ def tables(transferred: Transferred, model: frozen.Frozen) -> dict[str, pd.DataF
     dict of str to pd.DataFrame
         By file name without ``.csv``.
     """
-    who = transferred.who
+    who, states, sets = transferred.cohort.patients, transferred.states, transferred.sets
     frame = {
         "patient": who.names,
         "sample": who.samples,
         "duration": who.durations,
         "event": np.asarray(who.event_observed, int),
     }
-    states = transferred.states
+    of_types = dict(zip(model.cell_types, states.index.T, strict=True))
     found = {
         "patients": who.fates,
-        "states": pd.DataFrame(
-            {**frame, **dict(zip(model.cell_types, states.index.T, strict=True))}
-        ),
+        "states": pd.DataFrame({**frame, **of_types}),
         "state_quality": states.quality,
         "definitions": transferred.replication.table,
-        "tests": transferred.tests,
+        "comparisons": transferred.comparisons,
+        "tests": tests(transferred),
         "survival": transferred.survival,
     }
-    if transferred.groups is not None:
-        groups = transferred.groups
-        found["groups"] = pd.DataFrame({**frame, "group": groups.index, "margin": groups.margin})
-    if transferred.signatures:
+    if sets.groups is not None:
+        named = [sets.groups.names[code] for code in sets.groups.index]
+        found["groups"] = pd.DataFrame({**frame, "group": named, "margin": sets.groups.margin})
+        found["components"] = sets.groups.components
+    if sets.signatures:
         scores = {
             f"{name}_{field}": getattr(each, field)
-            for name, each in transferred.signatures.items()
+            for name, each in sets.signatures.items()
             for field in ("score", "probability", "inside")
         }
         found["signature"] = pd.DataFrame({**frame, **scores})
-    if transferred.clusters is not None:
-        found["clusters"] = pd.DataFrame({**frame, "cluster": transferred.clusters})
+    if sets.clusters is not None:
+        found["clusters"] = pd.DataFrame({**frame, "cluster": sets.clusters + 1})
     return found
+
+
+def tests(transferred: Transferred) -> pd.DataFrame:
+    """List every test that was made.
+
+    Parameters
+    ----------
+    transferred : Transferred
+        What was found.
+
+    Returns
+    -------
+    pd.DataFrame
+        One row a test: ``family``, ``comparison``, ``test``, ``statistic`` (z of one-sided ones),
+        ``p_one_sided`` or, of tests without a direction, ``p``; ``q``, ``p_permutation`` and
+        ``worth``, what the p-value is worth.
+    """
+    rows: list[dict[str, Any]] = []
+    for suffix in ("", transfer_tests.STRATIFIED):
+        name = "one-sided log-rank" + (" within strata" if suffix else "")
+        for row in transferred.replication.table.to_dict("records"):
+            if row.get(f"tested{suffix}", False):
+                told = ("definitions", row["definition"])
+                p, q = row[f"p_one_sided{suffix}"], row[f"q_one_sided{suffix}"]
+                worth = FIXED if row["significant"] else EXPLORED
+                rows.append(_row(*told, name, row[f"z{suffix}"], p, np.nan, q, np.nan, worth))
+        for row in transferred.comparisons.to_dict("records"):
+            told = (row["family"], row["comparison"])
+            p, luck = row.get(f"p_one_sided{suffix}", np.nan), row.get(f"p_permuted{suffix}")
+            if not np.isnan(p):
+                rows.append(_row(*told, name, row[f"z{suffix}"], p, np.nan, np.nan, luck, FIXED))
+            elif not suffix and not np.isnan(row.get("p", np.nan)):
+                overall = ("log-rank", row["statistic"], np.nan, row["p"], np.nan, luck, PLAIN)
+                rows.append(_row(*told, *overall))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _row(*values: Any) -> dict[str, Any]:
+    return dict(zip(COLUMNS, values, strict=True))

@@ -15,6 +15,7 @@ from bluebatch.store import genes as gene_names
 
 Array = npt.NDArray[Any]
 ABSENT = -1
+N_NAMED = 3
 # Shares of a space's genes below which a cohort is refused, and warned.
 MIN_COVERAGE, WARN_COVERAGE = 0.5, 0.8
 # A share of state 1 so far from the discovery's is worth a look at platforms and units.
@@ -184,10 +185,11 @@ def _profiles(
     available = found.genes()
     match = gene_names.match(space.genes, available)
     if match.coverage < MIN_COVERAGE:
-        first = ", ".join(match.missing[:3])
+        more = ", ..." if len(match.missing) > N_NAMED else ""
+        first = ", ".join(match.missing[:N_NAMED]) + more
         raise errors.LabelMismatchError(
             f"{found.path}: has {len(space.genes) - len(match.missing):,} of the "
-            f"{len(space.genes):,} frozen genes of {cell_type} (lacking: {first}, ...), needed: "
+            f"{len(space.genes):,} frozen genes of {cell_type} (lacking: {first}), needed: "
             f"{MIN_COVERAGE:.0%}. Give results of the same model, or of the same genes."
         )
     wanted = [available[at] for at in match.index if at >= 0]

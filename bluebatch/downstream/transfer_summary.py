@@ -3,7 +3,9 @@
 import dataclasses
 from typing import Any
 
-from bluebatch.downstream import patterns, transfer_files
+import numpy as np
+
+from bluebatch.downstream import patterns, transfer_files, transfer_survival
 from bluebatch.downstream.transfer_content import Transferred
 
 
@@ -24,8 +26,8 @@ class Summary:
         The same within strata.
     groups : dict of str to int
         Patients of each frozen group; empty where there are none.
-    tests : list of dict
-        Every test of groups, signatures and clusters.
+    comparisons : list of dict
+        Of groups, signatures and clusters.
     notes : list of str
         What is to be known before any of it is believed.
     """
@@ -36,7 +38,7 @@ class Summary:
     replication: dict[str, Any]
     stratified: dict[str, Any] | None
     groups: dict[str, int]
-    tests: list[dict[Any, Any]]
+    comparisons: list[dict[Any, Any]]
     notes: list[str]
 
     @classmethod
@@ -55,16 +57,17 @@ class Summary:
         Summary
             Its numbers.
         """
-        again, groups = transferred.replication, transferred.groups
+        again, groups = transferred.replication, transferred.sets.groups
+        who = transferred.cohort.patients
         sizes = () if groups is None else groups.sizes
         return cls(
             path,
-            len(transferred.who.names),
-            int(transferred.who.event_observed.sum()),
+            len(who.names),
+            int(who.event_observed.sum()),
             dataclasses.asdict(again.counted),
             None if again.stratified is None else dataclasses.asdict(again.stratified),
             dict(zip(patterns.NAMES, sizes, strict=False)),
-            transferred.tests.to_dict("records"),
+            transferred.comparisons.to_dict("records"),
             transferred.notes,
         )
 
@@ -85,7 +88,7 @@ class Summary:
         if self.groups:
             sizes = ", ".join(f"{name} {size:,}" for name, size in self.groups.items())
             lines.append(f"  groups: {sizes}")
-        lines += [f"  {_say(row)}" for row in self.tests]
+        lines += [f"  {_say(row)}" for row in self.comparisons]
         return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
 
     def as_dict(self) -> dict[str, Any]:
@@ -110,11 +113,14 @@ def _count(counted: dict[str, Any]) -> str:
 
 
 def _say(row: dict[Any, Any]) -> str:
-    if row["expects"] == "any difference":
+    if row["expects"] == transfer_survival.ANY_DIFFERENCE:
         return f"{row['family']}: overall log-rank p {row['p']:.3g}"
-    return (
-        f"{row['comparison']}: {row['n_in']:,.0f} against {row['n_out']:,.0f}, hazard ratio "
-        f"{row['hazard_ratio']:.2f} ({row['hazard_ratio_low']:.2f} to "
-        f"{row['hazard_ratio_high']:.2f}), one-sided p {row['p_one_sided']:.3g}, "
-        f"C {row['concordance']:.2f}"
+    said = f"{row['comparison']}: {row['n_in']:,.0f} against {row['n_out']:,.0f} patients"
+    if np.isnan(row["z"]):
+        return f"{said}, not tested"
+    ratio = (
+        f"hazard ratio not estimated ({row['said']})"
+        if np.isnan(row["hazard_ratio"])
+        else f"hazard ratio {row['hazard_ratio']:.2f} ({row['low']:.2f} to {row['high']:.2f})"
     )
+    return f"{said}, {ratio}, one-sided p {row['p_one_sided']:.3g}, C {row['concordance']:.2f}"

@@ -2,27 +2,51 @@
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-import lifelines
-import lifelines.statistics
-import lifelines.utils
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import scipy.stats
 
-from bluebatch.downstream import patterns
+from bluebatch.downstream import (
+    concordance,
+    covariates,
+    group_logrank,
+    patterns,
+    permutation,
+    survival,
+    transfer_hazards,
+)
 from bluebatch.downstream.signature import Scores
 from bluebatch.downstream.transfer_tests import Outcome
 
 Array = npt.NDArray[Any]
-LOW, HIGH = 0.025, 0.975
-DAYS_PER_YEAR = 365.25
-YEARS = (1, 3, 5)
+REACH = float(scipy.stats.norm.isf(0.025))
 GROUPS, CLUSTERS = "groups", "clusters of proportions"
+ROUNDING = 1e-9
+ANY_DIFFERENCE = "any difference"
 # Where a signature's own group is expected: fewer events, or more.
 DIRECTIONS = {"favourable": -1, "unfavourable": 1}
+EXPECTS = {-1: "fewer events", 1: "more events"}
+
+
+class Division(NamedTuple):
+    """One way in which patients are divided.
+
+    Parameters
+    ----------
+    family : str
+        Its name.
+    codes : np.ndarray of int, shape (patient,)
+        Positions in ``names``; below 0: in none.
+    names : tuple of str
+        The groups.
+    """
+
+    family: str
+    codes: Array
+    names: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -43,25 +67,44 @@ class Sets:
     signatures: Mapping[str, Scores]
     clusters: Array | None
 
-    def divisions(self) -> Iterator[tuple[str, Array, dict[int, str]]]:
+    def divisions(self) -> Iterator[Division]:
         """List them.
 
         Yields
         ------
-        tuple of str, np.ndarray and dict
-            Name; code of each patient; names of the codes.
+        Division
+            Those with patients.
         """
         if self.groups is not None:
-            yield GROUPS, self.groups.index, dict(enumerate(patterns.NAMES))
+            yield Division(GROUPS, self.groups.index, tuple(self.groups.names))
         for name, scores in self.signatures.items():
-            words = {1: f"{name} by signature", 0: "the rest"}
-            yield f"signature {name}", scores.inside.astype(int), words
-        if self.clusters is not None:
-            codes = sorted({int(code) for code in self.clusters} - {-1})
-            yield CLUSTERS, self.clusters, {code: f"cluster {code}" for code in codes}
+            words = (f"not {name} by signature", f"{name} by signature")
+            yield Division(f"signature {name}", scores.inside.astype(np.int8), words)
+        if self.clusters is not None and (self.clusters >= 0).any():
+            names = tuple(f"cluster {at + 1}" for at in range(int(self.clusters.max()) + 1))
+            yield Division(CLUSTERS, self.clusters, names)
 
 
-def test(sets: Sets, outcome: Outcome) -> pd.DataFrame:
+@dataclasses.dataclass(frozen=True)
+class How:
+    """With what groups are compared.
+
+    Parameters
+    ----------
+    rng : np.random.Generator
+        For permutations.
+    n_permutations : int
+        Of survival times, within strata where there are any.
+    beside : covariates.Covariates or None
+        Columns that hazard ratios are adjusted for.
+    """
+
+    rng: np.random.Generator
+    n_permutations: int = 1000
+    beside: covariates.Covariates | None = None
+
+
+def test(sets: Sets, outcome: Outcome, how: How) -> pd.DataFrame:
     """Test every division, in the discovery's direction where it has one.
 
     Parameters
@@ -70,28 +113,27 @@ def test(sets: Sets, outcome: Outcome) -> pd.DataFrame:
         Divisions.
     outcome : Outcome
         Of the same patients.
+    how : How
+        Permutations and covariates.
 
     Returns
     -------
     pd.DataFrame
-        One row a test: ``family`` and what `compare` gives, ``concordance`` of the groups' order or
-        of the signature's score; of clusters the overall ``statistic`` and ``p`` alone.
+        One row a comparison: ``family`` and what `compare` gives, with the ``concordance`` of the
+        groups' order or the signature's score; of clusters the overall ``statistic`` and ``p``.
     """
     rows: list[dict[str, Any]] = []
     if sets.groups is not None:
         index = sets.groups.index
-        shared = {"family": GROUPS, "concordance": concordance(index, outcome)}
-        rows += [{**shared, **row} for row in compare_groups(index, outcome)]
+        shared = {"family": GROUPS, **agree(index, outcome)}
+        rows += [{**shared, **row} for row in compare_groups(index, outcome, how)]
     for name, scores in sets.signatures.items():
-        direction = DIRECTIONS[name]
-        everybody = np.ones(len(scores.inside), bool)
-        found = compare(
-            f"{name} by signature against the rest", scores.inside, everybody, direction, outcome
-        )
-        agreement = concordance(direction * scores.score, outcome)
-        rows.append({"family": f"signature {name}", "concordance": agreement, **found})
-    if sets.clusters is not None:
-        rows.append(_overall(sets.clusters, outcome))
+        direction, everybody = DIRECTIONS[name], np.ones(len(scores.inside), bool)
+        comparison = f"{name} by signature against the rest"
+        row = compare(comparison, (scores.inside, everybody), direction, outcome, how)
+        shared = {"family": f"signature {name}", **agree(direction * scores.score, outcome)}
+        rows.append({**shared, **row})
+    rows += [_overall(each, outcome, how) for each in sets.divisions() if each.family == CLUSTERS]
     return pd.DataFrame(rows)
 
 
@@ -108,19 +150,21 @@ def describe(sets: Sets, outcome: Outcome) -> pd.DataFrame:
     Returns
     -------
     pd.DataFrame
-        One row a group: ``family``, ``group``, ``n``, ``events``, median survival in days with its
-        95 % interval, and the share alive after some years; NaN where follow-up does not tell.
+        One row a group: ``family`` and what `survival.medians` gives.
     """
-    rows = []
-    for family, codes, names in sets.divisions():
-        for code, name in names.items():
-            mine = codes == code
-            row = {"family": family, "group": name, "n": int(mine.sum())}
-            rows.append({**row, **_curve(mine, outcome)})
-    return pd.DataFrame(rows)
+    frames = [
+        survival.medians(outcome.durations, outcome.event_observed, each.codes, each.names).assign(
+            family=each.family
+        )
+        for each in sets.divisions()
+    ]
+    if not frames:
+        return pd.DataFrame(columns=["family", "group", "n", "events"])
+    table = pd.concat(frames, ignore_index=True)
+    return table[["family", *table.columns.drop("family")]]
 
 
-def compare_groups(groups: Array, outcome: Outcome) -> list[dict[str, Any]]:
+def compare_groups(groups: Array, outcome: Outcome, how: How) -> list[dict[str, Any]]:
     """Test three groups in the direction of their names.
 
     Parameters
@@ -129,6 +173,8 @@ def compare_groups(groups: Array, outcome: Outcome) -> list[dict[str, Any]]:
         0 most favourable, 1 intermediate, 2 most unfavourable.
     outcome : Outcome
         Of the same patients.
+    how : How
+        Permutations and covariates.
 
     Returns
     -------
@@ -139,15 +185,15 @@ def compare_groups(groups: Array, outcome: Outcome) -> list[dict[str, Any]]:
     everybody = np.ones(len(groups), bool)
     good, _, bad = patterns.NAMES
     rows = [
-        (f"{good} against the rest", best, everybody, -1),
-        (f"{bad} against the rest", worst, everybody, 1),
-        (f"{good} against {bad}", best, best | worst, -1),
+        (f"{good} against the rest", (best, everybody), -1),
+        (f"{bad} against the rest", (worst, everybody), 1),
+        (f"{good} against {bad}", (best, best | worst), -1),
     ]
-    return [compare(*row, outcome) for row in rows]
+    return [compare(*row, outcome, how) for row in rows]
 
 
 def compare(
-    name: str, inside: Array, considered: Array, direction: int, outcome: Outcome
+    name: str, who: tuple[Array, Array], direction: int, outcome: Outcome, how: How
 ) -> dict[str, Any]:
     """Test one group against others in a direction set beforehand.
 
@@ -155,45 +201,56 @@ def compare(
     ----------
     name : str
         Of the comparison.
-    inside, considered : np.ndarray of bool, shape (patient,)
+    who : tuple of two np.ndarray of bool, shape (patient,)
         The group; whom to compare at all.
     direction : int
         -1 where fewer events inside are expected, 1 where more.
     outcome : Outcome
         Of the same patients.
+    how : How
+        Permutations and covariates.
 
     Returns
     -------
     dict of str to Any
         ``comparison``, ``expects``, ``n_in``, ``n_out``, ``events_in``, ``events_out``, ``z``,
-        ``p_one_sided``, the hazard ratio inside against outside (Peto's one step) with its 95 %
-        interval, and the same within strata where there are any.
+        ``p_one_sided``, ``p_permuted``, the Cox ``hazard_ratio`` inside against outside with
+        ``low``, ``high`` and, where there is none, ``said``; the same within strata, and the
+        hazard ratio beside covariates, where there are any.
     """
-    mine, others = inside & considered, ~inside & considered
+    inside, considered = who
+    mine, outcome = inside[considered], outcome.take(considered)
     event = np.asarray(outcome.event_observed, bool)
     row: dict[str, Any] = {
         "comparison": name,
-        "expects": "fewer events" if direction < 0 else "more events",
+        "expects": EXPECTS[direction],
         "n_in": int(mine.sum()),
-        "n_out": int(others.sum()),
+        "n_out": int((~mine).sum()),
         "events_in": int((mine & event).sum()),
-        "events_out": int((others & event).sum()),
+        "events_out": int((~mine & event).sum()),
     }
-    for suffix in ("", "_stratified") if outcome.strata is not None else ("",):
-        tests = outcome.risk(stratified=bool(suffix)).test(mine[:, None], considered[:, None])
-        z, ratio, variance = tests.z[0], tests.log_hazard_ratio[0], tests.variance[0]
-        error = 1 / np.sqrt(variance) if variance > 0 else np.nan
+    for suffix in outcome.suffixes:
+        risk, group = outcome.risk(stratified=bool(suffix)), mine[:, None]
+        z = float(risk.test(group).z[0]) * direction
+        draws = permutation.permuted_tests(risk, group, None, how.n_permutations, how.rng)
+        # Sums in another order differ in their last digits.
+        reached = [draw.tests.z[0] * direction > z - ROUNDING for draw in draws if z == z]
         row |= {
-            f"z{suffix}": float(z),
-            f"p_one_sided{suffix}": float(scipy.stats.norm.sf(direction * z)),
-            f"hazard_ratio{suffix}": float(np.exp(ratio)),
-            f"hazard_ratio{suffix}_low": float(np.exp(ratio + scipy.stats.norm.ppf(LOW) * error)),
-            f"hazard_ratio{suffix}_high": float(np.exp(ratio + scipy.stats.norm.ppf(HIGH) * error)),
+            f"z{suffix}": z * direction,
+            f"p_one_sided{suffix}": float(scipy.stats.norm.sf(z)),
+            f"p_permuted{suffix}": (1 + sum(reached)) / (1 + len(reached)) if reached else np.nan,
         }
+        codes = outcome.strata if suffix else None
+        row |= transfer_hazards.estimate(mine, outcome, codes, None).as_columns(suffix)
+    if how.beside is not None:
+        beside = transfer_hazards.take(how.beside, considered)
+        found = transfer_hazards.estimate(mine, outcome, outcome.strata, beside)
+        row |= found.as_columns("_adjusted")
+        row["p_one_sided_adjusted"] = found.one_sided(direction)
     return row
 
 
-def concordance(risk_score: Array, outcome: Outcome) -> float:
+def agree(risk_score: Array, outcome: Outcome) -> dict[str, float]:
     """Measure Harrell's C of a score that is higher where events are expected sooner.
 
     Parameters
@@ -205,52 +262,32 @@ def concordance(risk_score: Array, outcome: Outcome) -> float:
 
     Returns
     -------
-    float
-        Chance that of two patients the one with the higher score has the event first; NaN where no
-        two can be compared.
+    dict of str to float
+        ``concordance`` with ``concordance_low`` and ``concordance_high``, 95 %; NaN where no two
+        patients can be compared.
     """
-    try:
-        found = lifelines.utils.concordance_index(
-            outcome.durations, -np.asarray(risk_score, float), outcome.event_observed
-        )
-    except ZeroDivisionError:
-        return float("nan")
-    return float(found)
+    score = np.asarray(risk_score, np.float64)
+    pairs = concordance.count(outcome.durations, outcome.event_observed, score)
+    index, reach = pairs.index, REACH * pairs.standard_error
+    bounds = {
+        "concordance_low": max(index - reach, 0.0),
+        "concordance_high": min(index + reach, 1.0),
+    }
+    return {"concordance": index, **bounds}
 
 
-def _overall(clusters: Array, outcome: Outcome) -> dict[str, Any]:
-    known = clusters >= 0
-    row: dict[str, Any] = {
-        "family": CLUSTERS,
+def _overall(each: Division, outcome: Outcome, how: How) -> dict[str, Any]:
+    permutations = group_logrank.Permutations(how.rng, max(how.n_permutations, 1))
+    found = group_logrank.logrank(
+        outcome.durations,
+        outcome.event_observed,
+        each.codes,
+        each.names,
+        permutations=permutations,
+    ).overall.iloc[0]
+    return {
+        "family": each.family,
         "comparison": "all clusters",
-        "expects": "any difference",
-        "statistic": np.nan,
-        "p": np.nan,
+        "expects": ANY_DIFFERENCE,
+        **{name: float(found[name]) for name in ("statistic", "p", "p_permuted")},
     }
-    if len(np.unique(clusters[known])) > 1:
-        found = lifelines.statistics.multivariate_logrank_test(
-            outcome.durations[known], clusters[known], outcome.event_observed[known]
-        )
-        row |= {"statistic": float(found.test_statistic), "p": float(found.p_value)}
-    return row
-
-
-def _curve(mine: Array, outcome: Outcome) -> dict[str, Any]:
-    events = int((mine & np.asarray(outcome.event_observed, bool)).sum())
-    names = ("median_days", "median_low", "median_high", *(f"survival_{at}y" for at in YEARS))
-    row: dict[str, Any] = {"events": events, **dict.fromkeys(names, np.nan)}
-    if not mine.any():
-        return row
-    durations = outcome.durations[mine]
-    fitted = lifelines.KaplanMeierFitter().fit(durations, outcome.event_observed[mine])
-    bounds = lifelines.utils.median_survival_times(fitted.confidence_interval_)
-    low, high = np.asarray(bounds, float).ravel()
-    row |= {
-        "median_days": float(fitted.median_survival_time_),
-        "median_low": float(low),
-        "median_high": float(high),
-    }
-    for at in YEARS:
-        if durations.max() >= at * DAYS_PER_YEAR:
-            row[f"survival_{at}y"] = float(fitted.predict(at * DAYS_PER_YEAR))
-    return row

@@ -12,6 +12,7 @@ from bluebatch.downstream import definitions, logrank, permutation, search
 from bluebatch.downstream.definitions import Absent, Definitions
 
 Array = npt.NDArray[Any]
+STRATIFIED = "_stratified"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,13 +25,40 @@ class Outcome:
         Days to the event or censoring.
     event_observed : np.ndarray of bool, shape (patient,)
         Whether the event came.
-    strata : np.ndarray of str or None, shape (patient,)
+    strata : np.ndarray or None, shape (patient,)
         Labels within which patients are compared in the adjusted tests.
     """
 
     durations: Array
     event_observed: Array
     strata: Array | None = None
+
+    def take(self, rows: Array) -> "Outcome":
+        """Take some of the patients.
+
+        Parameters
+        ----------
+        rows : np.ndarray of bool, shape (patient,)
+            Which.
+
+        Returns
+        -------
+        Outcome
+            Theirs.
+        """
+        strata = None if self.strata is None else self.strata[rows]
+        return Outcome(self.durations[rows], self.event_observed[rows], strata)
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """Name the columns of tests: as they are, and within strata where there are any.
+
+        Returns
+        -------
+        tuple of str
+            What their names end in.
+        """
+        return ("",) if self.strata is None else ("", STRATIFIED)
 
     def risk(self, *, stratified: bool = False) -> logrank.Risk:
         """Set up the log-rank test.
@@ -168,7 +196,7 @@ def replicate(
     enough = (table[["n_in", "n_out"]].min(axis=1) >= settings.min_group).to_numpy()
     sign = np.sign(discovered["z"].to_numpy(float))
     counts = []
-    for suffix in ("", "_stratified") if outcome.strata is not None else ("",):
+    for suffix in outcome.suffixes:
         risk = outcome.risk(stratified=bool(suffix))
         tests = risk.test(inside, considered)
         tested = enough & (tests.variance > 0)

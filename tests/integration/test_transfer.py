@@ -13,7 +13,7 @@ import zarr
 from unit.downstream import freezing, planted
 
 from bluebatch import errors
-from bluebatch.downstream import frozen, transfer, transfer_files, transfer_summary
+from bluebatch.downstream import frozen, patterns, transfer, transfer_files, transfer_summary
 from bluebatch.store import schema, write
 
 Array = npt.NDArray[Any]
@@ -65,7 +65,7 @@ def run(
 
 
 def row_of(summary: transfer_summary.Summary, comparison: str) -> dict[Any, Any]:
-    return next(row for row in summary.tests if row["comparison"] == comparison)
+    return next(row for row in summary.comparisons if row["comparison"] == comparison)
 
 
 def p_of(out: pathlib.Path, definition: str) -> float:
@@ -86,7 +86,8 @@ def test_run__discovery_onto_itself_gives_its_own_states_groups_and_labels(
     assert states["patient"].tolist() == own.patients
     np.testing.assert_array_equal(states[discovery.model.cell_types], discovery.states)
     groups = pd.read_csv(tmp_path / "out" / "groups.csv")
-    np.testing.assert_array_equal(groups["group"], discovery.groups.index)
+    names = [patterns.NAMES[code] for code in discovery.groups.index]
+    assert groups["group"].tolist() == names
     signature = pd.read_csv(tmp_path / "out" / "signature.csv")
     for name, each in discovery.model.signatures.items():
         expected = each.score(discovery.bulk, own.genes)
@@ -113,11 +114,11 @@ def test_run__planted_groups_replicate(
     assert summary.replication["n_replicated"] > 2 * summary.replication["expected"]
     assert summary.replication["p_count"] < 0.05
     assert row_of(summary, BEST)["p_one_sided"] < 1e-3
-    assert row_of(summary, BEST)["hazard_ratio_high"] < 1
+    assert row_of(summary, BEST)["high"] < 1
     assert row_of(summary, SIGNED)["p_one_sided"] < 0.05
     files = {file.name for file in (tmp_path / "out").iterdir()}
     written = ("patients", "states", "state_quality", "definitions", "groups", "signature")
-    more = ("clusters", "tests", "survival")
+    more = ("clusters", "tests", "survival", "comparisons", "components")
     assert files == {*(f"{name}.csv" for name in (*written, *more)), "transfer.json"}
     facts = json.loads((tmp_path / "out" / "transfer.json").read_text())
     assert facts["n_patients"] == PLAN.n_patients
@@ -150,7 +151,7 @@ def test_run__same_seed_same_files_and_order_of_genes_changes_nothing(
     )
     run(subtypes, put(tmp_path / "shuffled", shuffled), tmp_path / "two")
     names = [file.name for file in (tmp_path / "one").iterdir() if file.suffix == ".csv"]
-    assert len(names) == 9
+    assert len(names) == 11
     for name in names:
         assert (tmp_path / "two" / name).read_text() == (tmp_path / "one" / name).read_text()
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import scipy.stats
 
-from bluebatch.downstream import definitions, transfer_survival, transfer_tests
+from bluebatch.downstream import definitions, transfer_tests
 from bluebatch.downstream.transfer_tests import Outcome, ReplicationSettings
 
 Array = npt.NDArray[Any]
@@ -153,25 +153,3 @@ def test_replicate__within_strata() -> None:
     assert 0.01 < row["p_one_sided_stratified"] < 0.99
     assert found.stratified is not None
     assert found.stratified.n_replicated < found.counted.n_replicated
-
-
-def test_compare_groups__directions_and_sizes() -> None:
-    rng = np.random.default_rng(8)
-    groups = np.repeat([0, 1, 2], 60).astype(np.int8)
-    durations = rng.exponential(np.array([3000.0, 1000.0, 300.0])[groups])
-    outcome = Outcome(durations, np.ones(180, bool))
-    rows = transfer_survival.compare_groups(groups, outcome)
-    assert [row["expects"] for row in rows] == ["fewer events", "more events", "fewer events"]
-    assert [(row["n_in"], row["n_out"]) for row in rows] == [(60, 120), (60, 120), (60, 60)]
-    assert all(row["p_one_sided"] < 1e-4 for row in rows)
-    assert rows[0]["hazard_ratio_high"] < 1 < rows[1]["hazard_ratio_low"]
-    turned = transfer_survival.compare_groups(2 - groups, outcome)
-    assert all(row["p_one_sided"] > 0.999 for row in turned)
-
-
-def test_concordance__by_hand() -> None:
-    # Events at 1 and 2, the third censored at 3: pairs 12, 13, 23; scores 3, 1, 2 agree in 12, 13.
-    outcome = Outcome(np.array([1.0, 2.0, 3.0]), np.array([True, True, False]))
-    assert transfer_survival.concordance(np.array([3, 1, 2]), outcome) == pytest.approx(2 / 3)
-    nobody = Outcome(np.array([1.0, 2.0, 3.0]), np.zeros(3, bool))
-    assert np.isnan(transfer_survival.concordance(np.array([3, 1, 2]), nobody))
