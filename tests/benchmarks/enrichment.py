@@ -110,7 +110,7 @@ def level(data: pathlib.Path, n_repeats: int) -> None:
         say(f"  {path} is absent")
         return
     laml = np.asarray(np.log2(1 + np.asarray(anndata.read_h5ad(path).X)), dtype=np.float32)
-    r: Array = np.nan_to_num(np.corrcoef(laml.T))
+    r: Array = np.asarray(np.nan_to_num(np.corrcoef(laml.T)))
     picks = np.random.default_rng(0).choice(len(r), 60, replace=False)
     together = [[int(gene) for gene in np.argsort(-r[at])[: 10 + at % 40]] for at in picks]
     say(f"  {'TCGA-LAML':<40} groups drawn   {shares(together, lambda rng: laml, n_repeats)}")
