@@ -5,8 +5,10 @@ Usage: python tests/benchmarks/search.py [--parts speed null planted] [--cohorts
 Speed: one search with permutations each row; `--large` adds 10,000 patients of 15 types (minutes).
 Null: cohorts of 150 patients and six types whose states have nothing to do with survival. Planted:
 one definition multiplies the hazard. Prints tables in Markdown; fails above 60 s for six types, or
-where the largest statistic rejects in other than 5 % +- 3 % of the null cohorts, or where the
-interval of the planted hazard ratio covers the truth in fewer than 90 % of the repeats.
+where the largest statistic rejects in other than 5 % +- 3 % of the null cohorts (without a least
+group in more: there single patients who die first make the same largest statistic again and again,
+and ties count against the finding), or where the interval of the planted hazard ratio covers the
+truth in fewer than 90 % of the repeats.
 """
 
 import argparse
@@ -131,7 +133,7 @@ def null(given: argparse.Namespace) -> bool:
         tell([name, *cells], head=False)
     tested = [f"{shares[least][4]:.0f}" for least in (1, 10)]
     tell(["definitions tested, mean", tested[0], "-", tested[1], "-"], head=False)
-    return all(abs(shares[least][2] - 0.05) <= 0.03 for least in (1, 10))
+    return bool(abs(shares[10][2] - 0.05) <= 0.03 and shares[1][2] <= 0.08)
 
 
 def cox(cohort: Cohort, inside: Array) -> tuple[float, float, float]:
