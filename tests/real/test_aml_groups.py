@@ -12,7 +12,6 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 import scanpy
-import sklearn.metrics
 
 from bluebatch.downstream import (
     composition_clusters,
@@ -130,20 +129,15 @@ def test_clusters__are_those_of_scanpy(n_types: int) -> None:
     for edge, weight in zip(graph.get_edgelist(), graph.es["weight"], strict=True):
         ours[edge] = ours[edge[::-1]] = weight
     np.testing.assert_allclose(ours, other.obsp["connectivities"].toarray(), atol=1e-5)
-    # Leiden draws: another seed moves patients between clusters, here and there.
-    theirs = []
+    # Leiden ends here and there as its draws fall; ours is as good as the best of five of theirs.
+    scores, counts = [], []
     for seed in range(5):
         scanpy.tl.leiden(other, random_state=seed, flavor="igraph", n_iterations=2, directed=False)
-        theirs.append(other.obs["leiden"].astype(int).to_numpy())
-    counts = [len(set(labels)) for labels in theirs]
+        labels = other.obs["leiden"].astype(int).to_numpy()
+        scores.append(graph.modularity(labels, weights="weight"))
+        counts.append(len(set(labels)))
     assert min(counts) <= found.n_clusters <= max(counts)
-    among = [
-        sklearn.metrics.adjusted_rand_score(a, b)
-        for at, a in enumerate(theirs)
-        for b in theirs[:at]
-    ]
-    with_ours = [sklearn.metrics.adjusted_rand_score(found.index, labels) for labels in theirs]
-    assert np.mean(with_ours) > np.mean(among) - 0.1
+    assert graph.modularity(found.index, weights="weight") > max(scores) - 1e-6
 
 
 def test_clusters__overall_p_is_that_of_lifelines_and_of_permutations() -> None:

@@ -9,7 +9,7 @@ import sklearn.metrics
 import sklearn.neighbors
 
 from bluebatch import errors
-from bluebatch.downstream import composition_clusters
+from bluebatch.downstream import composition_clusters, state_graph
 
 Array = npt.NDArray[Any]
 TYPES = ("B", "Mono", "NK", "T")
@@ -61,6 +61,20 @@ def test_find__numbers_the_largest_cluster_first_whatever_the_scale_of_the_rows(
     assert (np.diff(np.bincount(found.index)) <= 0).all()
     scaled = proportion * np.linspace(1, 9, len(proportion))[:, None]
     np.testing.assert_array_equal(composition_clusters.find(scaled, TYPES).index, found.index)
+
+
+def test_find__takes_the_best_of_many_starts() -> None:
+    proportion = np.random.default_rng(0).dirichlet(np.full(4, 3.0), 90)
+    found = composition_clusters.find(proportion, TYPES)
+    squared = state_graph.squared_distances(found.scores)
+    graph = state_graph.build(*state_graph.find_nearest(squared, 15))
+    starts = [
+        state_graph.cluster(graph, 1.0, seed) for seed in range(composition_clusters.N_STARTS)
+    ]
+    quality = [graph.modularity(labels, weights="weight") for labels in starts]
+    assert max(quality) > min(quality) + 1e-6
+    ours = graph.modularity(found.index.astype(int), weights="weight")
+    assert ours == pytest.approx(max(quality), abs=1e-9)
 
 
 def test_assign__takes_most_of_the_nearest_fifteen() -> None:
