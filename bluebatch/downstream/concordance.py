@@ -100,20 +100,20 @@ def count(
     ----------
     Harrell FE, Lee KL, Mark DB (1996). Stat Med 15(4):361-387.
     """
-    n_patients = len(durations)
-    parts = np.zeros(n_patients, dtype=np.int64) if parts is None else np.asarray(parts)
     events = np.asarray(event_observed, dtype=bool)
-    concordant, comparable = np.zeros((2, n_patients))
-    width = max(1, BLOCK_PAIRS // max(1, n_patients))
-    for begin in range(0, n_patients, width):
-        rows = slice(begin, begin + width)
-        tied_time = (durations[rows, None] == durations) & ~events
-        first = (durations[rows, None] < durations) | tied_time
-        first &= events[rows, None] & (parts[rows, None] == parts)
-        right = np.sign(risk[rows, None] - risk) / 2 + 0.5
-        right *= first
-        concordant[rows] += right.sum(axis=1)
-        concordant += right.sum(axis=0)
-        comparable[rows] += first.sum(axis=1)
-        comparable += first.sum(axis=0)
+    concordant, comparable = np.zeros((2, len(durations)))
+    codes = np.zeros(len(durations), dtype=np.int64) if parts is None else np.asarray(parts)
+    for code in np.unique(codes):
+        among = np.flatnonzero(codes == code)
+        times, dead, risks = durations[among], events[among], risk[among]
+        width = max(1, BLOCK_PAIRS // len(among))
+        for begin in range(0, len(among), width):
+            rows = slice(begin, begin + width)
+            first = times[rows, None] < times
+            first |= (times[rows, None] == times) & ~dead
+            first &= dead[rows, None]
+            right = first * (np.sign(risks[rows, None] - risks) / 2 + 0.5)
+            for found, pairs in ((concordant, right), (comparable, first)):
+                found[among[rows]] += pairs.sum(axis=1)
+                found[among] += pairs.sum(axis=0)
     return Pairs(concordant, comparable)
