@@ -83,7 +83,8 @@ def compare(
     table : pd.DataFrame
         As `COLUMNS` has them: each model, apparent (fitted to and judged by the same patients)
         and cross-validated, and the gain of groups over covariates. Only patients of whom every
-        column is known, so that all models are judged by the same ones.
+        column is known, so that all models are judged by the same ones. Gaps, with the reason in
+        ``said``, where columns do not vary or events are few.
     notes : list of str
         How to read it.
     """
@@ -102,13 +103,9 @@ def compare(
     varies = all(np.ptp(matrix, axis=0).any() for matrix in matrices.values() if len(matrix))
     if n_folds < 2 or not varies:
         why = "columns do not vary" if n_folds > 1 else f"{int(events.sum())} events"
-        return pd.DataFrame(columns=[*COLUMNS]), [
-            f"concordance: not measured: {why}, needed: columns that vary and "
-            f"{2 * MIN_EVENTS} events"
-        ]
-    shared: dict[str, Any] = {"n": len(times), "events": int(events.sum())}
-    shared["penalizer"] = folds.penalizer
-    shared |= {"cohort": cohort, "said": ""}
+        why += f", needed: columns that vary and {2 * MIN_EVENTS} events"
+        gaps = [{"model": name, "estimate": CROSS_VALIDATED, "said": why} for name in matrices]
+        return _table(gaps, times, events, folds, cohort), [f"concordance: not measured: {why}"]
     table = [
         {"model": name, "estimate": APPARENT}
         | _describe(concordance.count(times, events, _risk(times, events, matrix, folds)), folds)
@@ -125,7 +122,18 @@ def compare(
     ]
     if BOTH in pairs:
         table.append(_gain(pairs[COVARIATES], pairs[BOTH], folds) | cut)
-    return pd.DataFrame([row | shared for row in table], columns=[*COLUMNS]), notes
+    return _table(table, times, events, folds, cohort), notes
+
+
+def _table(
+    rows: list[dict[str, Any]], durations: Float, events: Array, folds: Folds, cohort: Cohort
+) -> pd.DataFrame:
+    shared: dict[str, Any] = {"n": len(durations), "events": int(events.sum()), "said": ""}
+    shared |= {"penalizer": folds.penalizer, "cohort": cohort}
+    whole = {"n_folds": "Int64", "n_repeats": "Int64"}
+    real = dict.fromkeys(("c_index", "low", "high", "standard_error"), "float64")
+    table = pd.DataFrame([shared | row for row in rows], columns=[*COLUMNS])
+    return table.astype(whole | real)
 
 
 def _notes(cohort: Cohort, n_left: int) -> list[str]:

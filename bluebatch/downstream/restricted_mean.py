@@ -17,6 +17,10 @@ from bluebatch.downstream import search, survival
 
 Array = npt.NDArray[Any]
 Float = npt.NDArray[np.float64]
+MEANS = (
+    *("group", "n", "events", "mean_days", "standard_error_days", "low_days", "high_days"),
+    "horizon_days",
+)
 DIFFERENCES = (
     *("first", "second", "difference_days", "standard_error_days", "low_days", "high_days"),
     *("z", "p", "q", "horizon_days"),
@@ -30,8 +34,7 @@ class RestrictedMeans:
     Parameters
     ----------
     means : pd.DataFrame
-        One row a group: group, n, events (up to the horizon), mean_days, standard_error_days,
-        low_days, high_days, horizon_days.
+        One row a group, as `MEANS` has them; events are those up to the horizon.
     differences : pd.DataFrame
         One row a pair, second less first, as `DIFFERENCES` has them; q is Benjamini-Hochberg
         over the pairs.
@@ -75,7 +78,8 @@ def compare(
     Returns
     -------
     RestrictedMeans
-        Standard errors are Greenwood's; differences are tested with the normal distribution.
+        Standard errors are Greenwood's; differences are tested with the normal distribution. Empty
+        where, without a horizon, a group has nobody beyond day 0.
 
     Raises
     ------
@@ -90,6 +94,11 @@ def compare(
     parts = list(survival.split(durations, event_observed, groups, names))
     last, limiting = min((float(times.max()), name) for name, times, _ in parts)
     horizon = last if horizon_days is None else float(horizon_days)
+    if horizon_days is None and last <= 0:
+        note = (
+            f"restricted means: nobody of group {limiting} is followed beyond day 0: none is given"
+        )
+        return RestrictedMeans(_table([]), _differences(_table([]), 0.0), 0.0, [note])
     if not 0 < horizon <= last:
         raise errors.ConfigError(
             f"restricted mean: a horizon of {horizon:g} days, needed: above 0 and at most "
@@ -104,7 +113,7 @@ def compare(
         limits = {"low_days": max(mean - reach * error, 0.0)}
         limits["high_days"] = min(mean + reach * error, horizon)
         rows.append(row | {"standard_error_days": error} | limits | {"horizon_days": horizon})
-    means = pd.DataFrame(rows)
+    means = _table(rows)
     said = f"the last time of group {limiting}" if horizon_days is None else "as it was set"
     note = f"restricted means: up to {horizon:g} days, {said}"
     return RestrictedMeans(means, _differences(means, reach), horizon, [note])
@@ -145,6 +154,10 @@ def estimate(durations: Float, event_observed: Array, horizon_days: float) -> tu
     counts = (died > 0) & (times <= horizon_days) & (at_risk > died)
     terms = died[counts] / (at_risk[counts] * (at_risk[counts] - died[counts]))
     return mean, float(np.sqrt(np.sum(np.square(left[counts]) * terms)))
+
+
+def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=[*MEANS])
 
 
 def _differences(means: pd.DataFrame, reach: float) -> pd.DataFrame:

@@ -75,3 +75,10 @@ def test_compare__three_groups_are_three_pairs() -> None:
 def test_compare__a_horizon_beyond_what_is_known_is_refused(horizon: float) -> None:
     with pytest.raises(errors.ConfigError, match="at most 4, the last time of group a"):
         restricted_mean.compare(TIMES, EVENTS, GROUPS, ["a", "b"], horizon)
+
+
+def test_compare__a_group_that_nobody_followed_is_told() -> None:
+    found = restricted_mean.compare(np.where(GROUPS == 0, 0.0, TIMES), EVENTS, GROUPS, ["a", "b"])
+    assert found.means.empty
+    assert found.differences.empty
+    assert "group a is not followed beyond day 0" in found.notes[0]
