@@ -27,6 +27,8 @@ from bluebatch.downstream.patient_options import Cohort
 from bluebatch.downstream.subtype_settings import Settings
 
 Array = npt.NDArray[Any]
+# Below it, groups made of different genes have little in common.
+LOW_KAPPA = 0.6
 
 
 class Rule(NamedTuple):
@@ -193,4 +195,8 @@ def compare(
         f"split samples: groups were found in {len(fitted.folds):,} of {n_asked:,} halves; those "
         f"made of different genes agree with a kappa of {fitted.agreement:.2f}"
     )
+    if len(fitted.folds) and not fitted.agreement >= LOW_KAPPA:
+        agreed += (
+            ": these are not the same groups, and a gene is compared between those of its own part"
+        )
     return tests, [agreed, *fitted.notes, *(note for each in tests for note in each.notes)]

@@ -144,6 +144,34 @@ def per_type(
         )
 
 
+def attach(descriptive: pd.DataFrame, split: type_tests.TypeTests) -> pd.DataFrame:
+    """Put the p values of split samples beside the descriptive ones of the same type.
+
+    Parameters
+    ----------
+    descriptive : pd.DataFrame
+        As `type_tests.TypeTests.as_frame` gives of `differential.per_type`.
+    split : type_tests.TypeTests
+        As `per_type` gives here.
+
+    Returns
+    -------
+    pd.DataFrame
+        ``descriptive`` with ``difference_split``, ``p_split``, ``q_split``, ``n_tests`` and
+        ``same_sign``; NaN where there is no such test. ``kind`` stays that of ``p`` and ``q``.
+    """
+    names = ["difference", "p", "q", "n_tests", "same_sign"]
+    frame = split.as_frame()
+    if not len(frame):
+        frame = pd.DataFrame(columns=["group", "gene", *names], dtype=object).astype(
+            dict.fromkeys(names, float)
+        )
+    beside = frame[["group", "gene", *names]].rename(
+        columns={name: f"{name}_split" for name in ("difference", "p", "q")}
+    )
+    return descriptive.merge(beside, on=["group", "gene"], how="left")
+
+
 def cauchy(p: Array, weight: Array) -> Array:
     """Join p values by Cauchy's combination.
 

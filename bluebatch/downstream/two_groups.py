@@ -98,10 +98,10 @@ def present(matrix: Array, genes: Sequence[str]) -> Array:
             f"differential expression: profiles of {matrix.shape[1]:,} genes came with "
             f"{len(genes):,} names, needed: one each. Give the genes of the profiles."
         )
-    n_finite = np.array([np.isfinite(row).sum() for row in matrix], dtype=np.int64)
-    odd = np.flatnonzero(
-        (n_finite < len(genes)) & ((n_finite > 0) | np.isinf(matrix[:, :1]).any(1))
-    )
+    n_finite, n_nan = np.array(
+        [(np.isfinite(row).sum(), np.isnan(row).sum()) for row in matrix], dtype=np.int64
+    ).T
+    odd = np.flatnonzero((n_finite < len(genes)) & (n_nan < len(genes)))
     if len(odd):
         row = int(odd[0])
         gene = genes[int(np.flatnonzero(~np.isfinite(matrix[row]))[0])]

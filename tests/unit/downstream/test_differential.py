@@ -119,7 +119,7 @@ def test_compare__a_row_in_part_without_numbers_is_told(value: float) -> None:
 
 def test_compare__infinite_rows_are_no_absent_type() -> None:
     matrix = profiles(4)
-    matrix[5] = np.inf
+    matrix[5] = [np.nan, np.inf, np.nan, np.nan]
     with pytest.raises(errors.ValuesError, match="patient 6 has no number for G0 and 3 other"):
         differential.compare(matrix, GROUP == 0, names(4), SETTINGS)
 

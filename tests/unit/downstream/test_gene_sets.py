@@ -124,3 +124,13 @@ def test_within__no_set_of_a_fitting_size_is_told() -> None:
 def test_settings__sizes_in_order() -> None:
     with pytest.raises(pydantic.ValidationError, match="min_size of at most max_size"):
         gene_sets.GeneSetSettings(min_size=9, max_size=8)
+
+
+def test_settings__correlation_is_a_way_or_a_number() -> None:
+    # An integer of a TOML file is a number, not a way.
+    whole = gene_sets.GeneSetSettings.model_validate({"correlation": 0})
+    assert isinstance(whole.correlation, float)
+    assert gene_sets.GeneSetSettings.model_validate({"correlation": "camera"}).correlation
+    for wrong in ("roast", 1, -0.1):
+        with pytest.raises(pydantic.ValidationError):
+            gene_sets.GeneSetSettings.model_validate({"correlation": wrong})

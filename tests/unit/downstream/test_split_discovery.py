@@ -47,6 +47,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def test_compare__finds_the_genes_of_planted_states(found: Any) -> None:
     tests, notes = found
     assert "groups were found in 4 of 4 halves" in notes[0]
+    assert "not the same groups" not in notes[0]
     differs = differing(TRUE)
     for at, each in enumerate(tests[:2]):
         frame = each.favourable
@@ -66,6 +67,7 @@ def test_compare__without_states_nothing_is_tested(tmp_path: pathlib.Path) -> No
     # Survival depends on something, of which the profiles say nothing.
     cohort = write(tmp_path, planted.draw(planted.Plan(distance=0.0), 2))
     tests, notes = split_discovery.compare(cohort, cohort.found.cell_types, SETTINGS, seed=0)
+    assert "not the same groups" not in notes[0]
     assert all(each.favourable is None and each.unfavourable is None for each in tests)
     assert "groups were found in 0 of 4 halves" in notes[0]
 
@@ -96,3 +98,13 @@ def test_discovery__nobody_with_the_event_makes_no_rule(tmp_path: pathlib.Path) 
     whole = split_discovery.Discovery(cohort, ["Mono"], genes, SETTINGS, rng)
     alive = np.flatnonzero(~cohort.event_observed)
     assert whole.discover(alive, np.ones(len(genes), dtype=bool)) is None
+
+
+def test_compare__groups_that_hang_on_the_genes_are_told(tmp_path: pathlib.Path) -> None:
+    # Split without evidence, and grouped without significance: whatever is found is chance.
+    states = SETTINGS.states.model_copy(update={"no_structure": "split"})
+    searched = SETTINGS.search.model_copy(update={"alpha": 0.99})
+    chance = SETTINGS.model_copy(update={"states": states, "search": searched})
+    cohort = write(tmp_path, planted.draw(planted.Plan(distance=0.0), 3))
+    _, notes = split_discovery.compare(cohort, cohort.found.cell_types, chance, seed=0)
+    assert "not the same groups" in notes[0]

@@ -5,11 +5,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pytest
 import scipy.stats
 
 from bluebatch import errors
-from bluebatch.downstream import differential, split_samples, split_tests
+from bluebatch.downstream import differential, split_samples, split_tests, type_tests
 
 Array = npt.NDArray[Any]
 SETTINGS = differential.DifferentialSettings()
@@ -304,3 +305,19 @@ def test_cross_fit__too_little_to_split_is_told(shape: tuple[int, int], message:
             np.random.default_rng(0),
         )
     assert "\n" not in str(told.value)
+
+
+def test_attach__puts_both_p_beside_each_other() -> None:
+    matrix = two_states(8)
+    fitted = fit(matrix, 8)
+    (split,) = split_tests.per_type(lambda name: matrix, ["T"], NAMES, fitted, SETTINGS)
+    group = np.where(np.arange(N_PATIENTS) % 2, 0, 2).astype(np.int8)
+    (plain,) = differential.per_type(lambda name: matrix, ["T"], group, NAMES, SETTINGS)
+    both = split_tests.attach(plain.as_frame(), split)
+    pd.testing.assert_frame_equal(both[plain.as_frame().columns], plain.as_frame())
+    assert split.favourable is not None
+    assert split.unfavourable is not None
+    expected = [*split.favourable["p"], *split.unfavourable["p"]]
+    np.testing.assert_array_equal(both["p_split"], expected)
+    nothing = type_tests.TypeTests("T", None, None, None, [])
+    assert split_tests.attach(plain.as_frame(), nothing)["p_split"].isna().all()
