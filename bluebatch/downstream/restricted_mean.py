@@ -95,9 +95,7 @@ def compare(
     last, limiting = min((float(times.max()), name) for name, times, _ in parts)
     horizon = last if horizon_days is None else float(horizon_days)
     if horizon_days is None and last <= 0:
-        note = (
-            f"restricted means: nobody of group {limiting} is followed beyond day 0: none is given"
-        )
+        note = f"restricted means: none is given: group {limiting} is not followed beyond day 0"
         return RestrictedMeans(_table([]), _differences(_table([]), 0.0), 0.0, [note])
     if not 0 < horizon <= last:
         raise errors.ConfigError(
