@@ -9,13 +9,15 @@ import numpy.typing as npt
 import scipy.linalg
 import sklearn.utils.extmath
 
-from bluebatch.downstream import state_space
+from bluebatch.downstream import state_settings, state_space
 
 Array = npt.NDArray[Any]
 
 ROWS = 1024
 # Up to here the smaller side is decomposed exactly.
 EXACT = 1200
+# A gene of less variance, in log2 units squared, does not vary.
+CONSTANT = 1e-10
 # Components shorter than this share of the longest are rounding errors.
 SHORTEST = 1e-4
 # Of the covariance within states that is taken from its diagonal.
@@ -160,3 +162,40 @@ def _decompose_exactly(matrix: Array, n_components: int) -> Array:
     if not wide:
         return np.asarray(vectors)
     return np.asarray(matrix.T @ vectors.astype(np.float32) / lengths[kept])
+
+
+def of_variable_genes(
+    matrix: Array, rows: Array, settings: state_settings.StateSettings, rng: np.random.Generator
+) -> tuple[Array, Components]:
+    """Find the principal components of the most variable genes.
+
+    Parameters
+    ----------
+    matrix : np.ndarray of float32, shape (patient, gene)
+        Profiles; not changed.
+    rows : np.ndarray of int
+        Patients with the type, whose profiles are finite.
+    settings : state_settings.StateSettings
+        How many genes and components, and the scale.
+    rng : np.random.Generator
+        As in `decompose`.
+
+    Returns
+    -------
+    tuple of np.ndarray of int64, shape (kept gene,), and Components
+        Columns that were used, none of which is constant, in their order.
+    """
+    variance = np.zeros(matrix.shape[1])
+    for start in range(0, matrix.shape[1], ROWS):
+        variance[start : start + ROWS] = moments(matrix[rows, start : start + ROWS])[1]
+    order = np.argsort(-variance, kind="stable")[: settings.n_genes]
+    kept = np.sort(order[variance[order] > CONSTANT])
+    if len(kept) < 2:
+        nothing = np.zeros((0, 0), np.float32)
+        return kept, Components(nothing, nothing, nothing, np.zeros((len(rows), 0), np.float32))
+    scale = np.sqrt(variance[kept]) if settings.scale == "unit" else np.ones(len(kept))
+    n_components = min(settings.n_components, max(2, len(rows) // 10))
+    part = np.empty((len(rows), len(kept)), np.float32)
+    for start in range(0, len(rows), ROWS):
+        part[start : start + ROWS] = matrix[rows[start : start + ROWS]][:, kept]
+    return kept, decompose(part, scale, n_components, rng)

@@ -20,6 +20,8 @@ TOO_FEW = "too few patients"
 
 StateSettings = state_settings.StateSettings
 ROWS = 512
+# Of fewer patients nothing can be said.
+FEWEST = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,10 +121,13 @@ def find(
     """
     present = _check(matrix, cell_type, genes)
     n_present = int(present.sum())
-    if n_present < 2 * min_group:
-        reason = f"{n_present:,} patients, needed: {2 * min_group:,}"
+    needed = max(2 * min_group, FEWEST)
+    if n_present < needed:
+        reason = f"{n_present:,} patients, needed: {needed:,}"
         return without(cell_type, present, TOO_FEW, reason)
-    kept, components = _decompose(matrix, present, settings, rng)
+    kept, components = state_components.of_variable_genes(
+        matrix, np.flatnonzero(present), settings, rng
+    )
     if not components.scores.shape[1]:
         return without(cell_type, present, NO_STRUCTURE, "all profiles are alike")
     scores = np.full((len(matrix), components.scores.shape[1]), np.nan, np.float32)
@@ -193,31 +198,6 @@ def _check(matrix: Array, cell_type: str, genes: Sequence[str]) -> Array:
             )
         present[start : start + ROWS] = missing == 0
     return present
-
-
-def _decompose(
-    matrix: Array, present: Array, settings: StateSettings, rng: np.random.Generator
-) -> tuple[Array, state_components.Components]:
-    """Find the principal components of the most variable genes."""
-    rows = np.flatnonzero(present)
-    variance = np.zeros(matrix.shape[1])
-    for start in range(0, matrix.shape[1], ROWS):
-        variance[start : start + ROWS] = state_components.moments(
-            matrix[rows, start : start + ROWS]
-        )[1]
-    order = np.argsort(-variance, kind="stable")[: settings.n_genes]
-    kept = np.sort(order[variance[order] > 1e-10])
-    if len(kept) < 2:
-        nothing = np.zeros((0, 0), np.float32)
-        return kept, state_components.Components(
-            nothing, nothing, nothing, np.zeros((len(rows), 0))
-        )
-    scale = np.sqrt(variance[kept]) if settings.scale == "unit" else np.ones(len(kept))
-    n_components = min(settings.n_components, max(2, len(rows) // 10))
-    part = np.empty((len(rows), len(kept)), np.float32)
-    for start in range(0, len(rows), ROWS):
-        part[start : start + ROWS] = matrix[rows[start : start + ROWS]][:, kept]
-    return kept, state_components.decompose(part, scale, n_components, rng)
 
 
 def _judge(found: state_search.Found, settings: StateSettings) -> tuple[str, str]:
