@@ -112,10 +112,10 @@ class Summary:
         return ["", *report.align(header, rows)]
 
     def _best_lines(self) -> list[str]:
-        table = self.found.search.table
+        table = self.tables["definitions"]
         best = table[table["tested"]].nsmallest(N_BEST, "p")
         rows = [
-            [row["definition"], str(row["n_in"]), f"{math.exp(row['log_hazard_ratio']):.2f}"]
+            [row["definition"], str(row["n_in"]), _ratio(row)]
             + [_p(row[name]) for name in ("p", "q", "p_max_t")]
             for row in best.to_dict("records")
         ]
@@ -146,6 +146,11 @@ class Summary:
                 f"p {_p(luck.p)}"
             )
         return lines
+
+
+def _ratio(row: dict[str, Any]) -> str:
+    ratio, low, high = (row[name] for name in ("hazard_ratio", "hazard_low", "hazard_high"))
+    return "-" if not math.isfinite(ratio) else f"{ratio:.2f} ({low:.2f}-{high:.2f})"
 
 
 def _p(value: float | None) -> str:
