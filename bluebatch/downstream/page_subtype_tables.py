@@ -26,6 +26,21 @@ LAYOUT: dict[str, tuple[str, Mapping[str, str], str]] = {
         "Smallest p first. q: Benjamini-Hochberg; p max-T: permutation over the whole search. "
         "z above 0: more events inside than expected.",
     ),
+    "replication": (
+        "Definitions in the second cohort",
+        {
+            "definition": "definition",
+            "discovery_z": "z before",
+            "discovery_p_max_t": "p max-T before",
+            "n_in": "inside",
+            "n_out": "outside",
+            "z": "z",
+            "p_one_sided": "p one-sided",
+            "q_one_sided": "q one-sided",
+            "replicated": "replicated",
+        },
+        "Those that were significant in the first cohort; tested in its direction, q over them.",
+    ),
     "branches": (
         "What the profiles add",
         {
@@ -111,7 +126,7 @@ LAYOUT: dict[str, tuple[str, Mapping[str, str], str]] = {
     ),
     "gene_sets": ("Gene sets", {}, "Descriptive."),
 }
-SORTED = ("definitions", "tests", "clinical")
+SORTED = ("definitions", "replication", "tests", "clinical")
 COUNTS = ("n", "events", "events_in", "events_out", "component")
 WORDS = ("said", "note")
 DIGITS = {"survival": 0}
@@ -130,11 +145,32 @@ def tables(found: Found) -> list[Table]:
     list of Table
         One a file, at most `MAX_ROWS` rows on the page.
     """
+    frames = dict(found.tables)
+    if found.is_transfer and "definitions" in frames:
+        frames["replication"] = significant(frames.pop("definitions"))
     return [
-        _table(name, found.tables[name], *layout)
+        _table(name, frames[name], *layout)
         for name, layout in LAYOUT.items()
-        if name in found.tables and len(found.tables[name])
+        if name in frames and len(frames[name])
     ]
+
+
+def significant(table: pd.DataFrame) -> pd.DataFrame:
+    """Take the definitions of a transfer that were significant in the first cohort.
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+        One row a definition.
+
+    Returns
+    -------
+    pd.DataFrame
+        All of them where it does not tell.
+    """
+    if "significant" not in table.columns:
+        return table
+    return table[table["significant"].astype(str).isin(("True", "1"))]
 
 
 def _table(

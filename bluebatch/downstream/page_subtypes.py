@@ -245,8 +245,7 @@ def _transfer(found: Found) -> list[Picture]:
     table = found.tables.get("definitions")
     if table is None:
         return []
-    if "significant" in table.columns:
-        table = table[table["significant"].astype(str).isin(("True", "1"))]
+    table = page_subtype_tables.significant(table)
     columns = ["definition", "discovery_z", "z", "p_one_sided"]
     return [
         _of_table(

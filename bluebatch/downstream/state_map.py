@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn import decomposition
 
 with warnings.catch_warnings():
     # It warns that a part of it which is not used here lacks another library.
@@ -96,8 +95,11 @@ def _umap(values: Array, seed: int) -> Array:
 
 def _pca(values: Array) -> Array:
     plane = np.zeros((len(values), 2))
-    n_components = min(2, *values.shape)
     if len(values) > 1:
-        fitted = decomposition.PCA(n_components, svd_solver="full").fit_transform(values)
-        plane[:, :n_components] = fitted
+        left, sizes, right = np.linalg.svd(values - values.mean(axis=0), full_matrices=False)
+        # Signs are arbitrary: the largest weight of a component is positive.
+        largest = np.abs(right).argmax(axis=1)
+        signs = np.sign(right[np.arange(len(right)), largest])
+        n_components = min(2, len(sizes))
+        plane[:, :n_components] = (left * sizes * signs)[:, :n_components]
     return plane

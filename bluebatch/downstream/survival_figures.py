@@ -12,7 +12,6 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from bluebatch.downstream import figures, patterns, survival
 
@@ -33,6 +32,15 @@ _UNITS = (
     ("months", DAYS_PER_YEAR / 12, 2.5 * DAYS_PER_YEAR),
     ("years", DAYS_PER_YEAR, math.inf),
 )
+# Round times at which patients are counted.
+_SPACINGS: dict[str, tuple[float, ...]] = {
+    "days": (1, 2, 5, 10, 20),
+    "months": (1, 2, 3, 6),
+    "years": (0.5, 1, 2, 5, 10, 20),
+}
+MAX_TICKS = 7
+# What fits beside each other above the curves.
+LONGEST_LINE = 84
 _ROW = 0.19
 LINE_LENGTH = 76
 
@@ -126,17 +134,18 @@ def draw_kaplan_meier(
     by_name = dict(zip(names, colours or _colours(names), strict=False))
     longest = float(np.max(durations[index >= 0], initial=0.0)) or 1.0
     unit, days = choose_unit(longest)
-    ticks = _ticks(longest / days)
+    ticks = _ticks(longest / days, unit)
     found = survival.curves(durations, event_observed, index, names, [at * days for at in ticks])
-    said = survival.medians(durations, event_observed, index, names)
+    middles = survival.medians(durations, event_observed, index, names)
     with mpl.rc_context(figures.STYLE):
         words = "\n".join(each.as_text() for each in verdicts)
         head = 0.2 * (len(found.names) + len(words.splitlines()))
         table = _ROW * (len(found.names) + 1)
         figure = figures.new_figure(6.4, 3.1 + head + table)
         panel, lower = figure.subplots(2, 1, sharex=True, height_ratios=[2.7, table])
-        for name, row in zip(found.names, said.to_dict("records"), strict=True):
-            label = f"{figures.label(name, 40)}: {_words(row, unit, days)}"
+        for name, row in zip(found.names, middles.to_dict("records"), strict=True):
+            said = _words(row, unit, days)
+            label = f"{figures.label(name, LONGEST_LINE - len(said))}: {said}"
             _draw_curve(panel, found.of(name), days, by_name[name], label)
         _finish(panel, longest / days, unit, ticks)
         _write_table(lower, found, by_name, days)
@@ -151,9 +160,10 @@ def _colours(names: Sequence[str]) -> list[str]:
     return [*(each for each in figures.PALETTE if each not in pale), "#6B6B6B", figures.BLACK]
 
 
-def _ticks(longest: float) -> list[float]:
-    ticks = MaxNLocator(nbins=7, steps=[1, 2, 3, 5, 6, 10]).tick_values(0, longest)
-    return [float(tick) for tick in ticks if 0 <= tick <= longest]
+def _ticks(longest: float, unit: str) -> list[float]:
+    spacings = (step for step in _SPACINGS[unit] if longest / step <= MAX_TICKS)
+    spacing = next(spacings, math.ceil(longest / MAX_TICKS))
+    return [float(spacing * at) for at in range(int(longest // spacing) + 1)]
 
 
 def _words(row: dict[Hashable, Any], unit: str, days: float) -> str:

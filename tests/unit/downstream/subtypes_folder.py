@@ -90,7 +90,7 @@ def tables() -> dict[str, pd.DataFrame]:
                 {"branch": "clusters of proportions", "n_tested": 1, "p_count": 0.2},
             ]
         ),
-        "components": pd.DataFrame({"component": [0], "lead": ["B=0"], "n_definitions": [2]}),
+        "components": pd.DataFrame({"component": [0], "lead": ["Mono=0"], "n_definitions": [2]}),
         "groups": _who().assign(group=[NAMES[code] for code in GROUP], margin=1.0),
         "survival": pd.DataFrame(
             {
