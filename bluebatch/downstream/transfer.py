@@ -17,6 +17,7 @@ from bluebatch.downstream import (
     patients,
     patterns,
     search,
+    transfer_concordance,
     transfer_content,
     transfer_files,
     transfer_hazards,
@@ -90,7 +91,7 @@ def run(
     summary = Summary.of(str(out), transferred)
     facts = {
         **summary.as_dict(),
-        "settings": options.model_dump(mode="json", exclude={"overwrite"}),
+        "settings": options.model_dump(exclude={"overwrite"}),
         "frozen": {"settings": model.settings, "made_from": model.made_from, "facts": model.facts},
         "bluebatch_version": metadata.version("bluebatch"),
     }
@@ -136,16 +137,13 @@ def measure(model: frozen.Frozen, cohort: Cohort, options: Options) -> Transferr
     clusters, of_clusters = _clusters(model, found, who)
     sets = transfer_survival.Sets(groups, signatures, clusters)
     how = transfer_survival.How(rng, options.n_permutations, beside)
+    comparisons = transfer_survival.test(sets, outcome, how)
+    gain, of_gain = transfer_concordance.judge(groups, outcome, beside, rng)
     told = [*cohort.notes, *([] if beside is None else beside.notes), *states.notes]
-    return Transferred(
-        cohort,
-        states,
-        again,
-        sets,
-        transfer_survival.test(sets, outcome, how),
-        transfer_survival.describe(sets, outcome),
-        list(dict.fromkeys([*told, *of_groups, *of_signatures, *of_clusters])),
-    )
+    told += [*of_groups, *of_signatures, *of_clusters, *of_gain]
+    medians = transfer_survival.describe(sets, outcome)
+    notes = list(dict.fromkeys(told))
+    return Transferred(cohort, states, again, sets, comparisons, gain, medians, notes)
 
 
 def _replicate(
@@ -212,10 +210,7 @@ def _clusters(
     matrix = found.proportion(who.rows)
     if matrix is None:
         return None, ["clusters of proportions: not assigned, the results hold no proportions"]
-    known = np.isfinite(matrix).all(axis=1)
-    index = np.full(len(matrix), -1, np.int16)
     try:
-        index[known] = model.clusters.assign(matrix[known], found.cell_types)
+        return model.clusters.assign(matrix, found.cell_types), []
     except (errors.LabelMismatchError, errors.ValuesError) as error:
         return None, [str(error)]
-    return index, []

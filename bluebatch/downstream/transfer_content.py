@@ -35,6 +35,8 @@ class Transferred:
         Groups, signatures' scores and clusters, as far as there are any.
     comparisons : pd.DataFrame
         One row a comparison of groups, signatures and clusters.
+    gain : pd.DataFrame
+        What the groups add to covariates; empty without either.
     survival : pd.DataFrame
         One row a group of patients.
     notes : list of str
@@ -46,6 +48,7 @@ class Transferred:
     replication: transfer_tests.Replication
     sets: transfer_survival.Sets
     comparisons: pd.DataFrame
+    gain: pd.DataFrame
     survival: pd.DataFrame
     notes: list[str]
 
@@ -86,6 +89,8 @@ def tables(transferred: Transferred, model: frozen.Frozen) -> dict[str, pd.DataF
         named = [sets.groups.names[code] for code in sets.groups.index]
         found["groups"] = pd.DataFrame({**frame, "group": named, "margin": sets.groups.margin})
         found["components"] = sets.groups.components
+    if len(transferred.gain):
+        found["concordance"] = transferred.gain
     if sets.signatures:
         scores = {
             f"{name}_{field}": getattr(each, field)

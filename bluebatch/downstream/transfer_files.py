@@ -123,7 +123,7 @@ def save(
 
 
 def plain(value: Any) -> Any:
-    """Turn numbers of NumPy, tuples and NaN into JSON values.
+    """Turn numbers of NumPy, tuples, paths and NaN into JSON values.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def plain(value: Any) -> Any:
         return plain(value.tolist())
     if isinstance(value, float) and not np.isfinite(value):
         return None
-    return value
+    return value if value is None or isinstance(value, str | float | int) else str(value)
 
 
 def _send(local: pathlib.Path, folder: places.Place) -> None:

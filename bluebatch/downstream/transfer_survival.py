@@ -10,19 +10,18 @@ import pandas as pd
 import scipy.stats
 
 from bluebatch.downstream import (
-    concordance,
     covariates,
     group_logrank,
     patterns,
     permutation,
     survival,
+    transfer_concordance,
     transfer_hazards,
 )
 from bluebatch.downstream.signature import Scores
 from bluebatch.downstream.transfer_tests import Outcome
 
 Array = npt.NDArray[Any]
-REACH = float(scipy.stats.norm.isf(0.025))
 GROUPS, CLUSTERS = "groups", "clusters of proportions"
 ROUNDING = 1e-9
 ANY_DIFFERENCE = "any difference"
@@ -125,13 +124,16 @@ def test(sets: Sets, outcome: Outcome, how: How) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     if sets.groups is not None:
         index = sets.groups.index
-        shared = {"family": GROUPS, **agree(index, outcome)}
+        shared = {"family": GROUPS, **transfer_concordance.agree(index, outcome)}
         rows += [{**shared, **row} for row in compare_groups(index, outcome, how)]
     for name, scores in sets.signatures.items():
         direction, everybody = DIRECTIONS[name], np.ones(len(scores.inside), bool)
         comparison = f"{name} by signature against the rest"
         row = compare(comparison, (scores.inside, everybody), direction, outcome, how)
-        shared = {"family": f"signature {name}", **agree(direction * scores.score, outcome)}
+        shared = {
+            "family": f"signature {name}",
+            **transfer_concordance.agree(direction * scores.score, outcome),
+        }
         rows.append({**shared, **row})
     rows += [_overall(each, outcome, how) for each in sets.divisions() if each.family == CLUSTERS]
     return pd.DataFrame(rows)
@@ -248,32 +250,6 @@ def compare(
         row |= found.as_columns("_adjusted")
         row["p_one_sided_adjusted"] = found.one_sided(direction)
     return row
-
-
-def agree(risk_score: Array, outcome: Outcome) -> dict[str, float]:
-    """Measure Harrell's C of a score that is higher where events are expected sooner.
-
-    Parameters
-    ----------
-    risk_score : np.ndarray, shape (patient,)
-        E.g. the groups' codes.
-    outcome : Outcome
-        Of the same patients.
-
-    Returns
-    -------
-    dict of str to float
-        ``concordance`` with ``concordance_low`` and ``concordance_high``, 95 %; NaN where no two
-        patients can be compared.
-    """
-    score = np.asarray(risk_score, np.float64)
-    pairs = concordance.count(outcome.durations, outcome.event_observed, score)
-    index, reach = pairs.index, REACH * pairs.standard_error
-    bounds = {
-        "concordance_low": max(index - reach, 0.0),
-        "concordance_high": min(index + reach, 1.0),
-    }
-    return {"concordance": index, **bounds}
 
 
 def _overall(each: Division, outcome: Outcome, how: How) -> dict[str, Any]:

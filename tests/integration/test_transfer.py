@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,12 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 import zarr
+from fsspec.implementations import memory
 from unit.downstream import freezing, planted
 
 from bluebatch import errors
 from bluebatch.downstream import frozen, patterns, transfer, transfer_files, transfer_summary
-from bluebatch.store import schema, write
+from bluebatch.store import places, schema, write
 
 Array = npt.NDArray[Any]
 PLAN = planted.Plan(n_patients=150, n_genes=40)
@@ -58,7 +60,7 @@ def second(tmp_path_factory: pytest.TempPathFactory) -> Paths:
 
 
 def run(
-    subtypes: pathlib.Path, paths: Paths, out: pathlib.Path, **options: Any
+    subtypes: pathlib.Path, paths: Paths, out: pathlib.Path | str, **options: Any
 ) -> transfer_summary.Summary:
     given = {"clinical": paths.clinical, "cohort": paths.cohort, "n_permutations": 50, **options}
     return transfer.run(subtypes, paths.results, out, transfer.Options(**given))
@@ -66,6 +68,14 @@ def run(
 
 def row_of(summary: transfer_summary.Summary, comparison: str) -> dict[Any, Any]:
     return next(row for row in summary.comparisons if row["comparison"] == comparison)
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[str]:
+    """A place that is no disk."""
+    yield "memory://transfer"
+    memory.MemoryFileSystem.store.clear()
+    memory.MemoryFileSystem.pseudo_dirs[:] = [""]
 
 
 def p_of(out: pathlib.Path, definition: str) -> float:
@@ -196,6 +206,35 @@ def test_run__without_bulk_or_with_strata(
     assert summary.stratified["n_replicated"] > 0
     assert row_of(summary, BEST)["p_one_sided_stratified"] < 1e-3
     assert "within strata" in summary.as_text()
+
+
+def test_run__covariates_stand_beside_what_replicates(
+    tmp_path: pathlib.Path, subtypes: pathlib.Path, second: Paths
+) -> None:
+    summary = run(subtypes, second, tmp_path / "out", covariates=("age", "sex"))
+    best = row_of(summary, BEST)
+    # They say nothing of survival, so that the ratio stays about as it is.
+    assert best["hazard_ratio_adjusted"] == pytest.approx(best["hazard_ratio"], rel=0.2)
+    assert best["p_one_sided_adjusted"] < 1e-3
+    table = pd.read_csv(tmp_path / "out" / "definitions.csv")
+    again = table["replicated"]
+    assert table["p_one_sided_adjusted"][again].notna().all()
+    assert table["p_one_sided_adjusted"][~again].isna().all()
+    gain = pd.read_csv(tmp_path / "out" / "concordance.csv")
+    assert set(gain["cohort"]) == {"second cohort"}
+    assert gain["c_index"][gain["model"] == "gain of groups"].item() > 0.02
+
+
+def test_run__writes_to_a_url(elsewhere: str, subtypes: pathlib.Path, second: Paths) -> None:
+    out = f"{elsewhere}/out"
+    run(subtypes, second, out)
+    with pytest.raises(errors.OutputExistsError, match="something stands there"):
+        run(subtypes, second, out)
+    run(subtypes, second, out, overwrite=True)
+    facts = json.loads((places.place(out) / transfer_files.JSON_FILE).read_text())
+    assert facts["n_patients"] == PLAN.n_patients
+    frozen.write(f"{elsewhere}/model", frozen.read(subtypes))
+    assert frozen.read(f"{elsewhere}/model").cell_types == ["Mono", "T"]
 
 
 def test_run__left_out_patients_are_told(

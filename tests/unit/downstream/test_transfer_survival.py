@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import scipy.stats
 
-from bluebatch.downstream import covariates, transfer_survival
+from bluebatch.downstream import covariates, transfer_concordance, transfer_survival
 from bluebatch.downstream.transfer_survival import How
 from bluebatch.downstream.transfer_tests import Outcome
 
@@ -97,11 +97,11 @@ def test_compare__an_empty_group_is_told() -> None:
 def test_agree__by_hand() -> None:
     # Events at 1 and 2, the third censored at 3: pairs 12, 13, 23; scores 3, 1, 2 agree in 12, 13.
     outcome = Outcome(np.array([1.0, 2.0, 3.0]), np.array([True, True, False]))
-    found = transfer_survival.agree(np.array([3, 1, 2]), outcome)
+    found = transfer_concordance.agree(np.array([3, 1, 2]), outcome)
     assert found["concordance"] == pytest.approx(2 / 3)
     assert 0 <= found["concordance_low"] < 2 / 3 < found["concordance_high"] <= 1
     nobody = Outcome(np.array([1.0, 2.0, 3.0]), np.zeros(3, bool))
-    assert np.isnan(list(transfer_survival.agree(np.array([3, 1, 2]), nobody).values())).all()
+    assert np.isnan(list(transfer_concordance.agree(np.array([3, 1, 2]), nobody).values())).all()
 
 
 def test_describe__clusters_and_nothing() -> None:
