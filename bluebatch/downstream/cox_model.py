@@ -22,7 +22,7 @@ MAX_ERROR = 5.0
 RANK = 1e-8
 # Fewer events a term make estimates too large and intervals too short (Peduzzi and others, 1995).
 EVENTS_PER_TERM = 10
-REMEDY = "Merge its levels or leave it out"
+REMEDY = "Merge levels or leave it out"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -125,7 +125,8 @@ def fit(
     design, constant = _without_constant(rows, codes, design)
     left_out |= constant
     if design.frame.empty or not design.frame.shape[1]:
-        raise errors.ValuesError(f"Cox model: {'; '.join(left_out.values()) or 'has no terms'}.")
+        why = "; ".join(left_out.values()) or "no terms, needed: one"
+        raise errors.ValuesError(f"Cox model: {why}. {REMEDY}.")
     values = design.frame.to_numpy(dtype=np.float64)
     n_events, terms = int(events[rows].sum()), list(design.frame.columns)
     _check_terms(values, codes[rows], terms, n_events)
@@ -154,8 +155,7 @@ def _newton(frame: pd.DataFrame, terms: list[str]) -> CoxPHFitter:
             model = CoxPHFitter().fit(frame, "duration", "event", strata=strata)
     except ConvergenceError as error:
         raise errors.ValuesError(
-            f"Cox model of {', '.join(terms)}: did not converge ({type(error).__name__}). "
-            f"{REMEDY.replace('its', 'their')}."
+            f"Cox model of {', '.join(terms)}: did not converge ({type(error).__name__}). {REMEDY}."
         ) from error
     failed = [each for each in caught if issubclass(each.category, ConvergenceWarning)]
     for each in caught:
@@ -211,7 +211,7 @@ def _without_eventless(
             left_out[first] = _say_eventless(f"{source}{ends[1]}", inside[:, -1])
             if source in references:
                 references[source] = first.split("=", 1)[-1]
-                left_out[first] += f"; the reference is {first}"
+                left_out[first] += f"; the reference is {first}" if remaining else ""
         kept[np.flatnonzero(rows)[(inside & ~alive).any(axis=1)]] = False
         sources[source] = remaining
     terms_left = [term for terms in sources.values() for term in terms]

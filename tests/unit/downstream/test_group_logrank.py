@@ -11,7 +11,7 @@ from statsmodels.duration.survfunc import survdiff
 from statsmodels.stats.multitest import multipletests
 from unit.downstream import freireich
 
-from bluebatch.downstream import group_logrank, logrank_scores
+from bluebatch.downstream import group_logrank, logrank, logrank_scores
 
 FREIREICH = (freireich.DURATIONS, freireich.EVENTS, freireich.GROUPS, freireich.NAMES)
 THREE = ["a", "b", "c"]
@@ -64,6 +64,17 @@ def test_logrank__agrees_with_three_libraries(seed: int) -> None:
     stratified = group_logrank.logrank(times, events, groups, THREE, strata).overall.iloc[0]
     statistic, p = survdiff(times, events.astype(int), groups, strata=strata)
     assert [stratified["statistic"], stratified["p"]] == pytest.approx([statistic, p], rel=1e-10)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_score__of_two_groups_is_that_of_the_search(seed: int) -> None:
+    times, events, groups, strata = cohort(seed)
+    inside = groups == 1
+    theirs = logrank.Risk(times, events, strata).test(inside[:, None])
+    member = np.column_stack([~inside, inside])
+    found = logrank_scores.score(times, events, member, strata)
+    assert found.statistic == pytest.approx(theirs.statistic[0], rel=1e-10)
+    assert found.expected[1] == pytest.approx(theirs.expected[0], rel=1e-10)
 
 
 def test_logrank__pairs_are_compared_alone_and_adjusted() -> None:

@@ -155,6 +155,17 @@ def test_fit__complete_separation_is_named_and_gives_no_numbers(cohort: Cohort) 
     assert any(note.startswith("adjusted: Cox model: marker separates") for note in found.notes)
 
 
+def test_fit__a_flag_whose_patients_all_go_first_is_separation(cohort: Cohort) -> None:
+    # Both sides have events, but none of the others comes while a flagged patient is at risk.
+    first = (cohort.durations < 60).astype(np.float64)
+    flag = Covariates(pd.DataFrame({"flag": first}), {"flag": ["flag"]}, {}, [])
+    events = np.ones(200, dtype=bool)
+    row = hazards.fit(cohort.durations, events, cohort.groups, NAMES, flag).table.iloc[2]
+    assert row["term"] == "flag"
+    assert np.isnan(row["hazard_ratio"])
+    assert "flag separates" in row["said"]
+
+
 def test_fit__a_flag_of_all_events_is_separation(cohort: Cohort) -> None:
     flag = Covariates(
         pd.DataFrame({"flag": cohort.events.astype(np.float64)}), {"flag": ["flag"]}, {}, []
