@@ -122,7 +122,8 @@ def tests(transferred: Transferred) -> pd.DataFrame:
     for suffix in ("", transfer_tests.STRATIFIED):
         name = "one-sided log-rank" + (" within strata" if suffix else "")
         for row in transferred.replication.table.to_dict("records"):
-            if row.get(f"tested{suffix}", False):
+            # Without a p: the discovery did not test it, so that it has no direction.
+            if not np.isnan(row.get(f"p_one_sided{suffix}", np.nan)):
                 told = ("definitions", row["definition"])
                 p, q = row[f"p_one_sided{suffix}"], row[f"q_one_sided{suffix}"]
                 worth = FIXED if row["significant"] else EXPLORED

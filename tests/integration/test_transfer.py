@@ -130,6 +130,13 @@ def test_run__planted_groups_replicate(
     written = ("patients", "states", "state_quality", "definitions", "groups", "signature")
     more = ("clusters", "tests", "survival", "comparisons", "components")
     assert files == {*(f"{name}.csv" for name in (*written, *more)), "transfer.json"}
+    listed = pd.read_csv(tmp_path / "out" / "tests.csv")
+    table = pd.read_csv(tmp_path / "out" / "definitions.csv")
+    of_definitions = listed[listed["family"] == "definitions"]
+    assert len(of_definitions) == table["p_one_sided"].notna().sum()
+    # Three comparisons of groups, one of the signature, and the clusters if there are two.
+    assert len(listed) - len(of_definitions) in (4, 5)
+    assert listed[["p_one_sided", "p"]].notna().sum(axis=1).eq(1).all()
     facts = json.loads((tmp_path / "out" / "transfer.json").read_text())
     assert facts["n_patients"] == PLAN.n_patients
     assert facts["replication"]["n_replicated"] == summary.replication["n_replicated"]
