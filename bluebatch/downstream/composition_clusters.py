@@ -11,6 +11,7 @@ from typing import Any
 import igraph
 import numpy as np
 import numpy.typing as npt
+from scipy.spatial import distance
 
 from bluebatch import errors
 from bluebatch.downstream import state_graph
@@ -26,7 +27,7 @@ NOWHERE = -1
 # Components below this share of the largest standard deviation are rounding.
 ROUNDING = 1e-6
 DECIMALS = 9
-ROWS_PER_BLOCK = 4096
+ROWS_PER_BLOCK = 1024
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,8 +144,11 @@ class Clusters:
 
     def _nearest(self, scores: Array) -> Array:
         placed = self.index != NOWHERE
-        apart = ((scores[:, None] - self.scores[placed]) ** 2).sum(axis=2)
-        near = np.argsort(apart, axis=1, kind="stable")[:, :NEIGHBOURS]
+        apart = distance.cdist(scores, self.scores[placed], "sqeuclidean")
+        n_near = min(NEIGHBOURS, apart.shape[1])
+        near = np.sort(np.argpartition(apart, n_near - 1, axis=1)[:, :n_near], axis=1)
+        order = np.argsort(np.take_along_axis(apart, near, axis=1), axis=1, kind="stable")
+        near = np.take_along_axis(near, order, axis=1)
         labels = self.index[placed][near]  # (patient, neighbour), the nearest first
         votes = (labels[:, :, None] == labels[:, None]).sum(axis=2)
         first = votes.argmax(axis=1)
