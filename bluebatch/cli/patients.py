@@ -69,8 +69,10 @@ def patient_options(command: options.F) -> options.F:
 @patient_options
 @options.names_option("--cell-types", "Cell types that definitions may pick. Default: all.")
 @click.option("--gene-sets", type=options.PATH, help="GMT file of gene sets.")
-@click.option(
+@science.setting(
     "--split-samples",
+    "differential",
+    "split_samples",
     is_flag=True,
     help="Test expression in patients and by genes that took no part in the groups.",
 )

@@ -29,13 +29,10 @@ class Options(PatientOptions):
         Types that definitions may pick; all by default.
     gene_sets : pathlib.Path or None
         GMT file.
-    split_samples : bool
-        Whether genes are tested in patients and by genes that took no part in the groups.
     """
 
     cell_types: tuple[str, ...] = ()
     gene_sets: pathlib.Path | None = None
-    split_samples: bool = False
 
 
 def run(
@@ -88,9 +85,8 @@ def run(
         tables |= described.tables
         tests += described.tests
         with progress.bar("expression", len(cell_types), "types") as step:
-            expression = subtype_expression.compare(
-                cohort, cell_types, groups.index, settings, sets, step
-            )
+            how = subtype_expression.How(settings, options.seed, sets)
+            expression = subtype_expression.compare(cohort, cell_types, groups.index, how, step)
         notes += [*groups.notes, *described.notes, *expression.notes]
     tables["tests"] = subtype_tables.tests(found, tests)
     work = subtype_files.Work(cohort, found, tables, expression, notes)

@@ -9,12 +9,38 @@ import numpy.typing as npt
 import pandas as pd
 
 from bluebatch import errors
-from bluebatch.downstream import differential, gene_sets, signature, type_tests
+from bluebatch.downstream import (
+    differential,
+    gene_sets,
+    signature,
+    split_discovery,
+    split_tests,
+    type_tests,
+)
 from bluebatch.downstream.patient_options import Cohort
 from bluebatch.downstream.signature_settings import SignatureSettings
 from bluebatch.downstream.subtype_settings import Settings
 
 Array = npt.NDArray[Any]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class How:
+    """How groups are compared.
+
+    Parameters
+    ----------
+    settings : Settings
+        Of the tests.
+    seed : int
+        Of the halves of the patients, where they are asked for.
+    sets : gene_sets.GeneSetFile or None
+        Gene sets.
+    """
+
+    settings: Settings
+    seed: int = 0
+    sets: gene_sets.GeneSetFile | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -46,8 +72,7 @@ def compare(
     cohort: Cohort,
     cell_types: Sequence[str],
     group: Array,
-    settings: Settings,
-    sets: gene_sets.GeneSetFile | None = None,
+    how: How,
     on_type: Callable[[int], None] | None = None,
 ) -> Expression:
     """Compare the most favourable and the most unfavourable group with the rest.
@@ -60,19 +85,18 @@ def compare(
         Whose profiles are compared.
     group : np.ndarray of int8, shape (patient,)
         0 most favourable, 1 intermediate, 2 most unfavourable.
-    settings : Settings
-        How.
-    sets : gene_sets.GeneSetFile or None
-        Gene sets.
+    how : How
+        Settings, gene sets.
     on_type : callable, optional
         Told of each type that is done.
 
     Returns
     -------
     Expression
-        One cell type is held at a time. Its p-values are descriptive: the groups were made from
-        the same profiles.
+        One cell type is held at a time. Its p-values are descriptive, for the groups were made
+        from the same profiles; ``p_split`` is not, where it was asked for.
     """
+    settings, sets = how.settings, how.sets
     signatures, notes = _fit_signatures(cohort, group, settings.signature)
     if cohort.found.kind == "composition":
         return Expression({}, pd.DataFrame(), pd.DataFrame(), signatures, notes)
@@ -104,6 +128,11 @@ def compare(
                 tested_sets.append(each.sets)
             if on_type is not None:
                 on_type(1)
+        if settings.differential.split_samples:
+            split, said = split_discovery.compare(cohort, cell_types, settings, how.seed)
+            notes += said
+            for part in split:
+                tests[part.cell_type] = split_tests.attach(tests[part.cell_type], part)
     except errors.LabelMismatchError as error:
         # Groups too small to be compared are no reason to lose what was found of survival.
         notes.append(str(error))
