@@ -80,16 +80,14 @@ def component_colours(component: IntArray) -> dict[int, str]:
     Returns
     -------
     dict of int to str
-        Largest first; the seventh and all smaller ones, and single definitions, are grey.
+        Largest first; the seventh and all smaller ones are grey. A definition on its own has none.
     """
     numbers, counts = np.unique(component[component >= 0], return_counts=True)
-    order = [int(number) for number in numbers[np.argsort(-counts, kind="stable")]]
-    several = {int(n) for n, count in zip(numbers, counts, strict=True) if count > 1}
+    order = np.argsort(-counts, kind="stable")
+    several = [int(numbers[at]) for at in order if counts[at] > 1]
     taken = (FAVOURABLE, UNFAVOURABLE, figures.GREY)
     chosen = [*(each for each in figures.PALETTE if each not in taken), figures.BLACK]
-    found = dict.fromkeys(order, figures.GREY)
-    found.update(zip([number for number in order if number in several], chosen, strict=False))
-    return found
+    return dict.fromkeys(several, figures.GREY) | dict(zip(several, chosen, strict=False))
 
 
 def draw_similarity(
@@ -137,7 +135,7 @@ def draw_similarity(
         axes.set_xticks([])
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
-        n_several = sum(colour != figures.GREY for colour in colours.values())
+        n_several = len(colours)
         axes.set_xlabel(
             f"{len(names):,} definitions; outlined: components of two or more ({n_several:,})"
             if n_several
@@ -174,9 +172,9 @@ def _draw_marks(axes: Axes, picks: IntArray, cell_types: Sequence[str]) -> None:
 
 def _draw_components(axes: Axes, component: IntArray, colours: dict[int, str]) -> None:
     for row, number in enumerate(component):
-        if number >= 0:
+        if int(number) in colours:
             strip = Rectangle(
-                (-0.055, row - 0.5), 0.035, 1.0, transform=axes.get_yaxis_transform(),
+                (-0.055, row - 0.44), 0.035, 0.88, transform=axes.get_yaxis_transform(),
                 color=colours[int(number)], linewidth=0, clip_on=False,
             )  # fmt: skip
             axes.add_patch(strip)
@@ -231,7 +229,7 @@ def _draw_key(figure: Figure, with_components: bool) -> None:
 def _outline(axes: Axes, component: IntArray, colours: dict[int, str]) -> None:
     for number, colour in colours.items():
         mine = np.flatnonzero(component == number)
-        if len(mine) > 1:
+        if len(mine):
             corner, width = (mine[0] - 0.5, mine[0] - 0.5), len(mine)
             axes.add_patch(
                 Rectangle(

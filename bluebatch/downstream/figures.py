@@ -196,7 +196,7 @@ def p_text(p: float | None) -> str:
     value = float(p)
     if value >= 0.1:
         return f"{value:.2f}"
-    if value >= 0.001:
+    if value >= 0.00095:
         return f"{value:.3f}" if value >= 0.01 else f"{value:.4f}"
     mantissa, _, exponent = f"{value:.1e}".partition("e")
     return f"{mantissa}e{int(exponent)}" if value > 0 else "0"

@@ -21,6 +21,7 @@ MARKERS = "osD^v"
 WIDEST = 30.0
 LEAST = 1.6
 ONE_MORE = "one more"
+LONGEST_NAME = 44
 _TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 _ROW, _GAP = 0.24, 0.45
 
@@ -44,7 +45,7 @@ def draw_forest(table: pd.DataFrame, title: str = "") -> Figure:
     """
     if "reference" in table.columns:
         against = table["reference"].fillna("").astype(str)
-        words = (" against " + against).where(~against.isin(("", ONE_MORE)), "")
+        words = ("\nagainst " + against).where(~against.isin(("", ONE_MORE)), "")
         table = table.assign(term=table["term"].astype(str) + words)
     terms, models = (list(dict.fromkeys(table[name].astype(str))) for name in ("term", "model"))
     styles = {
@@ -53,9 +54,9 @@ def draw_forest(table: pd.DataFrame, title: str = "") -> Figure:
     }
     rows = _lay_out(table, terms, models)
     depth = rows[-1][0] + 0.7 if rows else 1.0
-    longest = max((len(figures.label(term, 52)) for term in terms), default=1)
+    longest = max((len(line) for term in terms for line in _name(term).splitlines()), default=1)
     with mpl.rc_context(figures.STYLE):
-        width = 6.9 + 0.065 * min(longest, 52)
+        width = 6.9 + 0.065 * longest
         figure = figures.new_figure(width, _ROW * depth + 1.1 + 0.25 * bool(title))
         panel, words = figure.subplots(1, 2, sharey=True, width_ratios=[1.0, 1.05])
         ends = _ends(table)
@@ -194,8 +195,14 @@ def _finish(
 
 def _name_terms(axes: Axes, rows: list[tuple[float, dict[str, Any]]], terms: Sequence[str]) -> None:
     middles = [np.mean([place for place, row in rows if str(row["term"]) == t]) for t in terms]
-    axes.set_yticks(middles, [figures.label(term.replace("=", ": ", 1), 52) for term in terms])
+    axes.set_yticks(middles, [_name(term) for term in terms], fontsize=8.5)
     axes.tick_params(axis="y", length=0)
+
+
+def _name(term: str) -> str:
+    """Write a term, and below it what it is compared with."""
+    lines = term.replace("=", ": ", 1).split("\n")
+    return "\n".join(figures.label(line, LONGEST_NAME) for line in lines)
 
 
 def _draw_legend(figure: Figure, styles: dict[str, tuple[str, str]]) -> None:

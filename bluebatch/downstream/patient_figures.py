@@ -1,6 +1,7 @@
 """Figures of groups of patients: what they are made of, and what else is known of them."""
 
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -54,8 +55,7 @@ def draw_clinical(
     across = min(MAX_COLUMNS, max(len(chosen), 1))
     down = math.ceil(max(len(chosen), 1) / across)
     with mpl.rc_context(figures.STYLE):
-        longest = max((len(name) for name in names), default=1)
-        figure = figures.new_figure(3.3 * across, (2.25 + 0.045 * longest) * down)
+        figure = figures.new_figure(3.4 * across, 2.6 * down)
         panels = figure.subplots(down, across, squeeze=False).ravel()
         for axes in panels[len(chosen) :]:
             axes.set_visible(False)
@@ -81,7 +81,10 @@ def _draw_column(axes: Axes, values: pd.Series, index: IntArray, names: Sequence
     else:
         _draw_bars(axes, values.astype(str).str.strip().to_numpy(object), known, shown)
     texts = [f"{figures.label(name, 20)} ({int(mine.sum()):,})" for name, mine in shown]
-    axes.set_xticks(range(len(shown)), texts, rotation=30, ha="right", fontsize=7.5)
+    if len(shown) <= 3:
+        texts = [textwrap.fill(text, 12, break_long_words=False) for text in texts]
+    slanted: dict[str, Any] = {"rotation": 30, "ha": "right"} if len(shown) > 3 else {}
+    axes.set_xticks(range(len(shown)), texts, fontsize=6.5, **slanted)
     axes.tick_params(axis="x", length=0)
     axes.tick_params(axis="y", labelsize=8)
 
@@ -162,8 +165,12 @@ def draw_composition(
         axes = figure.subplots()
         middles = _draw_groups(axes, whole, [rows for _, rows in groups], by_patient=by_patient)
         texts = [f"{figures.label(name, 20)}\n({len(rows):,})" for name, rows in groups]
-        slanted: dict[str, Any] = {"rotation": 40, "ha": "right"} if len(groups) > 4 else {}
-        axes.set_xticks(middles, texts, fontsize=8 if len(groups) <= 4 else 7, **slanted)
+        # About the width of the panel over that of a letter.
+        letters = 13 * (width - 1.3) / axes.get_xlim()[1] * np.diff(middles)
+        lengths = [len(figures.label(name, 20)) for name, _ in groups]
+        tight = any(letters < (np.array(lengths[1:]) + lengths[:-1]) / 2 + 2)
+        slanted: dict[str, Any] = {"rotation": 40, "ha": "right"} if tight else {}
+        axes.set_xticks(middles, texts, fontsize=7 if tight else 8, **slanted)
         axes.set(ylim=(0, 1), ylabel="fraction" if by_patient else "fraction, mean")
         axes.tick_params(axis="x", length=0)
         axes.spines["bottom"].set_visible(False)
@@ -187,7 +194,7 @@ def _draw_groups(
         bars, width = whole[rows].mean(axis=0, keepdims=True), 1.0
         if by_patient:
             order = np.argsort(-whole[rows, main], kind="stable")
-            bars, width = _thin(whole[rows[order]]), float(len(rows))
+            bars, width = _thin(whole[rows[order]]), max(float(len(rows)), 2 * gap)
         _stack(axes, start, width, bars)
         middles.append(start + width / 2)
         start += width + gap

@@ -55,7 +55,7 @@ def draw_search(
         _draw_maxima(right, tested, alpha)
         words = f"{n_significant:,} of {len(p):,} tested have q < {alpha:g}"
         if p_count is not None and np.isfinite(p_count):
-            words += f"; as many by chance: p {figures.p_text(p_count)}"
+            words += f"\n(as many by chance: p {figures.p_text(p_count)})"
         left.set_title(words, loc="left", fontsize=8.5)
     return figure
 

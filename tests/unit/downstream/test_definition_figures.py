@@ -41,15 +41,23 @@ def test_draw_definitions__shows_no_more_rows_than_asked_for() -> None:
     assert len(figure.axes[1].patches) == 3
 
 
-def test_component_colours__components_of_several_come_first_and_single_ones_are_grey() -> None:
+def test_component_colours__components_of_several_have_one_and_single_definitions_none() -> None:
     component = np.array([4, 1, 1, -1, 2, 2, 2])
     colours = definition_figures.component_colours(component)
-    assert list(colours) == [2, 1, 4]
-    assert colours[4] == figures.GREY
+    assert list(colours) == [2, 1]
     assert len({colours[2], colours[1], figures.GREY}) == 3
     assert not {definition_figures.FAVOURABLE, definition_figures.UNFAVOURABLE} & {
         *colours.values()
     }
+
+
+def test_component_colours__more_components_than_colours_are_grey() -> None:
+    component = np.repeat(np.arange(9), 2)
+    colours = definition_figures.component_colours(component)
+    assert len(colours) == 9
+    assert [colours[at] == figures.GREY for at in range(9)] == [False] * 6 + [True] * 3
+    figure = definition_figures.draw_similarity(np.eye(18), list("abcdefghijklmnopqr"), component)
+    assert figure.axes[0].get_xlabel().endswith("components of two or more (9)")
 
 
 def test_draw_similarity__definitions_of_a_component_stand_together_and_are_outlined() -> None:
@@ -100,7 +108,7 @@ def test_draw_search__blue_are_those_that_benjamini_and_hochberg_find() -> None:
     grey, blue = drawn.spots(figure.axes[0])[-2:]
     assert (len(grey), len(blue)) == (92 - n_found, n_found)
     assert sorted(y for _, y in blue) == pytest.approx(sorted(-np.log10(np.sort(p[:92])[:n_found])))
-    text = f"{n_found} of 92 tested have q < 0.05; as many by chance: p 0.031"
+    text = f"{n_found} of 92 tested have q < 0.05\n(as many by chance: p 0.031)"
     assert text in drawn.words(figure)
     # Right: a mark at every |z|, as high as its p max-T; blue below .05.
     _, beyond = drawn.spots(figure.axes[1])

@@ -40,6 +40,7 @@ def test_save_all__writes_every_form_without_a_date(tmp_path: pathlib.Path) -> N
         (0.1, "0.10"),
         (0.0499, "0.050"),
         (0.00234, "0.0023"),
+        (1 / 1001, "0.0010"),
         (0.00094, "9.4e-4"),
         (1e-300, "1.0e-300"),
         (0.0, "0"),

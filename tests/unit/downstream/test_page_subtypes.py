@@ -78,7 +78,7 @@ def test_section__says_what_p_is_worth(tmp_path: pathlib.Path, facts: page_facts
     assert "What counts is p max-T" in text
     drawn = words(picture(made, "patients_survival"))
     assert "log-rank p 7.8e-4 (descriptive: the groups were chosen by survival)" in drawn
-    assert "log-rank p 0.046 (outer groups, permutation of the whole search)" in drawn
+    assert "log-rank p 0.046 (outer groups, permutation of the whole procedure)" in drawn
 
 
 def test_section__definitions_stand_with_all_their_p(

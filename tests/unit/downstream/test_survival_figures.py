@@ -75,7 +75,7 @@ def test_draw_kaplan_meier__no_word_lies_over_another_or_leaves_the_figure(n_gro
     assert drawn.cut(figure) == []
     text = "\n".join(drawn.words(figure))
     assert "log-rank p 2.4e-7 (descriptive: the groups were chosen by survival)" in text
-    assert "log-rank p 0.031 (outer groups, permutation of the whole search)" in text
+    assert "log-rank p 0.031 (outer groups, permutation of the whole procedure)" in text
 
 
 def test_draw_kaplan_meier__a_group_without_events_stays_at_one() -> None:
@@ -143,7 +143,7 @@ def test_draw_forest__what_has_no_estimate_is_said() -> None:
 def test_draw_forest__levels_are_told_with_what_they_are_compared_with() -> None:
     row = ("m", "fab=m3", 0.4, 0.2, 0.8, 0.01, 40, 20)
     figure = forest_figures.draw_forest(hazards([row]).assign(reference="m2"))
-    assert "fab: m3 against m2" in drawn.words(figure)
+    assert "fab: m3\nagainst m2" in drawn.words(figure)
 
 
 @pytest.mark.parametrize("n_terms", [1, 12])
