@@ -85,6 +85,8 @@ def check(
     model = hazards.UNIVARIABLE if covariates is None else hazards.ADJUSTED
     found, said = hazards.attempt(durations, event_observed, design, strata)
     empty = pd.DataFrame(columns=[*hazards.COLUMNS])
+    if found is not None and found.frame["duration"][found.frame["event"]].nunique() < 2:
+        found, said = None, "all events come on one day, needed: two days"
     if found is None:
         note = f"proportional hazards: not checked: {said}"
         return Proportional(pd.DataFrame(columns=[*COLUMNS]), empty, [note])

@@ -112,3 +112,10 @@ def test_check__no_model_no_check() -> None:
     )
     assert found.table.empty
     assert "not checked: Cox model: no events" in found.notes[0]
+
+
+def test_check__events_of_one_day_are_no_course() -> None:
+    events = np.arange(30) % 2 == 0
+    found = proportional.check(np.full(30, 5.0), events, np.arange(30) % 3, NAMES)
+    assert found.table.empty
+    assert "all events come on one day" in found.notes[0]
