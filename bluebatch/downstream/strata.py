@@ -25,7 +25,7 @@ class Strata:
     names : list of str
         ``column=level``, joined by `` & `` where there are more columns.
     notes : list of str
-        What is unknown.
+        What is unknown, and how many patients are alone in their stratum.
     """
 
     index: Array
@@ -70,6 +70,10 @@ def divide(table: pd.DataFrame, columns: Sequence[str]) -> Strata:
     index = np.array(
         [places[label] if there else -1 for label, there in zip(labels, known, strict=True)]
     )
-    return Strata(
-        index, names, [note for column in found for note in clinical_columns.count_unknown(column)]
-    )
+    notes = [note for column in found for note in clinical_columns.count_unknown(column)]
+    n_alone = int((np.bincount(index[known], minlength=len(names)) == 1).sum())
+    if n_alone:
+        notes.append(
+            f"strata: {n_alone:,} of {len(names):,} have one patient, who is compared with nobody"
+        )
+    return Strata(index, names, notes)
