@@ -8,7 +8,6 @@ variance of their products with the numbers outside.
 import dataclasses
 import functools
 import itertools
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -16,11 +15,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from bluebatch.downstream import running_sum
+
 Array = npt.NDArray[Any]
 Float = npt.NDArray[np.float64]
 # Numbers in a working array: 4 MiB, so that it stays near the processor.
 CHUNK_CELLS = 1 << 19
-FEW_ROWS = 16
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -97,18 +97,15 @@ class Weights(NamedTuple):
 
     Parameters
     ----------
-    at_risk : np.ndarray, shape (patient,)
+    at_risk : np.ndarray, shape (patient, pattern)
         Considered patients at risk up to this row.
-    events : np.ndarray, shape (patient,)
-        1 where the patient has the event and is considered.
-    hazard : np.ndarray, shape (patient,)
+    hazard : np.ndarray, shape (patient, pattern)
         Events by patients at risk, in the last row of each time.
-    spread : np.ndarray, shape (patient,)
+    spread : np.ndarray, shape (patient, pattern)
         Hypergeometric variance by the square of the patients at risk, in the same rows.
     """
 
     at_risk: Float
-    events: Float
     hazard: Float
     spread: Float
 
@@ -173,29 +170,49 @@ class Risk:
         """
         return Arms(self, inside, considered).test(order)
 
-    def weights(self, considered: Array | None) -> Weights:
+    def weights(self, considered: Array) -> Weights:
         """Compute what the numbers at risk are multiplied with.
 
         Parameters
         ----------
-        considered : np.ndarray of bool or None, shape (patient,)
-            Whom to count, in the order of ``rows``; all where None.
+        considered : np.ndarray of bool, shape (patient, pattern)
+            Whom to count, in the order of ``rows``.
 
         Returns
         -------
         Weights
-            One number a row.
+            A column a pattern.
         """
-        counted = np.ones(len(self)) if considered is None else considered.astype(np.float64)
-        at_risk, events = counted.copy(), counted * self.event_observed
-        _add_up(at_risk, self.strata)
-        died = np.add.reduceat(events, self.begins)
+        at_risk = considered.astype(np.float64)
+        died = np.add.reduceat(at_risk * self.event_observed[:, None], self.begins, axis=0)
+        running_sum.add_up(at_risk, self.strata)
         there = at_risk[self.ends]
-        hazard, spread = np.zeros(len(self)), np.zeros(len(self))
+        hazard, spread = np.zeros(at_risk.shape), np.zeros(at_risk.shape)
         hazard[self.ends] = died / np.maximum(there, 1)
         left = (there - died) / np.maximum(there - 1, 1)
         spread[self.ends] = died * left / np.square(np.maximum(there, 1))
-        return Weights(at_risk, events, hazard, spread)
+        return Weights(at_risk, hazard, spread)
+
+
+class Block(NamedTuple):
+    """Groups that are tested together.
+
+    Parameters
+    ----------
+    columns : np.ndarray of int, shape (definition,)
+        Their positions among all.
+    inside : np.ndarray of bool, shape (patient, definition)
+        The groups.
+    masks : np.ndarray of bool or None, shape (patient, pattern)
+        Who is considered, in each way that occurs among the groups; None: everybody.
+    parts : list of slice
+        The groups of each pattern, which stand together.
+    """
+
+    columns: Array
+    inside: Array
+    masks: Array | None
+    parts: list[slice]
 
 
 class Arms:
@@ -214,14 +231,9 @@ class Arms:
     def __init__(self, risk: Risk, inside: Array, considered: Array | None = None) -> None:
         self.risk = risk
         self.n_groups = inside.shape[1]
-        self._everybody = risk.weights(None)
-        # Columns with the same patients considered share the numbers at risk.
-        self._blocks = [
-            (columns, np.asarray(inside[:, columns], dtype=bool), mask)
-            for mask, same in _patterns(considered, self.n_groups)
-            for columns in _chunks(same, len(risk))
-        ]
-        shape = (len(risk), max((len(columns) for columns, _, _ in self._blocks), default=0))
+        self._everybody = risk.weights(np.ones((len(risk), 1), dtype=bool))
+        self._blocks = list(_blocks(np.asarray(inside, dtype=bool), considered))
+        shape = (len(risk), max((len(block.columns) for block in self._blocks), default=0))
         self._here, self._there = np.empty(shape), np.empty(shape)
 
     def test(self, order: Array | None = None) -> Tests:
@@ -240,55 +252,46 @@ class Arms:
         risk = self.risk
         rows = risk.rows if order is None else np.argsort(order)[risk.rows]
         found = np.empty((3, self.n_groups))
-        for columns, inside, mask in self._blocks:
-            weights = self._everybody if mask is None else risk.weights(mask[rows])
-            flat = slice(0, inside.size)
-            here = self._here.ravel()[flat].reshape(inside.shape)
-            there = self._there.ravel()[flat].reshape(inside.shape)
-            np.copyto(here, inside[rows])
-            found[0, columns] = weights.events @ here
-            _add_up(here, risk.strata)
-            found[1, columns] = weights.hazard @ here
-            # Numbers inside times numbers outside: whole, so that no variance is nearly 0.
-            np.subtract(weights.at_risk[:, None], here, out=there)
-            np.multiply(there, here, out=there)
-            found[2, columns] = weights.spread @ there
+        for block in self._blocks:
+            masks = block.masks
+            weights = self._everybody if masks is None else risk.weights(masks[rows])
+            found[:, block.columns] = self._sums(block, rows, weights)
         return Tests(*found)
 
-
-def _add_up(rows: Float, strata: Sequence[slice]) -> None:
-    """Make running sums over the rows of each stratum, in place."""
-    for stratum in strata:
-        part = rows[stratum]
-        if part.ndim == 1 or len(part) < FEW_ROWS:
-            np.cumsum(part, axis=0, out=part)
-            continue
-        # Whole rows are added at once, which cumsum does not: first within pieces of the rows, then
-        # the end of each piece to the next.
-        length = math.isqrt(len(part))
-        n_pieces = len(part) // length
-        pieces = part[: n_pieces * length].reshape(n_pieces, length, -1)
-        for row in range(1, length):
-            pieces[:, row] += pieces[:, row - 1]
-        for piece in range(1, n_pieces):
-            pieces[piece] += pieces[piece - 1, -1]
-        for row in range(n_pieces * length, len(part)):
-            part[row] += part[row - 1]
+    def _sums(self, block: Block, rows: Array, weights: Weights) -> Float:
+        sums = np.empty((3, len(block.columns)))
+        used = slice(0, block.inside.size)
+        here = self._here.ravel()[used].reshape(block.inside.shape)
+        there = self._there.ravel()[used].reshape(block.inside.shape)
+        np.copyto(here, block.inside[rows])
+        sums[0] = self.risk.event_observed.astype(np.float64) @ here
+        running_sum.add_up(here, self.risk.strata)
+        for pattern, part in enumerate(block.parts):
+            sums[1, part] = weights.hazard[:, pattern] @ here[:, part]
+            np.subtract(weights.at_risk[:, [pattern]], here[:, part], out=there[:, part])
+        # Numbers inside times numbers outside: whole, so that no variance is nearly 0.
+        np.multiply(there, here, out=there)
+        for pattern, part in enumerate(block.parts):
+            sums[2, part] = weights.spread[:, pattern] @ there[:, part]
+        return sums
 
 
-def _patterns(considered: Array | None, n_groups: int) -> Iterator[tuple[Array | None, Array]]:
-    every = np.arange(n_groups)
-    if considered is None or considered.all():
-        yield None, every
-        return
-    packed = np.packbits(considered, axis=0)
-    _, first, pattern = np.unique(packed, axis=1, return_index=True, return_inverse=True)
-    for number, column in enumerate(first):
-        mask = considered[:, column]
-        yield (None if mask.all() else mask), every[pattern.ravel() == number]
-
-
-def _chunks(columns: Array, n_patients: int) -> Iterator[Array]:
+def _blocks(inside: Array, considered: Array | None) -> Iterator[Block]:
+    n_patients, n_groups = inside.shape
     wide = max(1, CHUNK_CELLS // max(1, n_patients))
-    for begin in range(0, len(columns), wide):
-        yield columns[begin : begin + wide]
+    order, pattern = np.arange(n_groups), np.zeros(n_groups, dtype=np.int64)
+    masked = considered is not None and not considered.all()
+    if considered is not None and masked:
+        packed = np.packbits(considered, axis=0)
+        pattern = np.unique(packed, axis=1, return_inverse=True)[1].ravel()
+        order = np.argsort(pattern, kind="stable")
+    for begin in range(0, n_groups, wide):
+        columns = order[begin : begin + wide]
+        first = np.flatnonzero(np.diff(pattern[columns], prepend=-1))
+        ends = [*first[1:], len(columns)]
+        parts = [slice(*pair) for pair in zip(first, ends, strict=True)]
+        if considered is None or not masked:
+            yield Block(columns, inside[:, columns], None, parts)
+        else:
+            shown = considered[:, columns]
+            yield Block(columns, inside[:, columns] & shown, shown[:, first], parts)
