@@ -174,7 +174,11 @@ def _thin(found: list[Partition]) -> list[Partition]:
 
 
 def score_stability(
-    squared: Array, scores: Array, partitions: Sequence[Partition], draws: Sequence[Array]
+    squared: Array,
+    scores: Array,
+    partitions: Sequence[Partition],
+    draws: Sequence[Array],
+    wanted: float = 0,
 ) -> Array:
     """Cluster parts of the patients again, and compare.
 
@@ -188,17 +192,25 @@ def score_stability(
         What is to be found again, at its own neighbours and resolution.
     draws : sequence of np.ndarray of int
         Positions of the patients of each part.
+    wanted : float
+        A partition is given up, to save time, once its mean cannot reach this any more.
 
     Returns
     -------
     np.ndarray, shape (partition,)
-        Mean adjusted Rand index over the draws: 1 where all are found again, 0 as by chance.
+        Mean adjusted Rand index over the draws: 1 where all are found again, 0 as by chance. Of
+        those given up, over the draws until then.
     """
-    agreement = np.zeros((len(draws), len(partitions)))
+    agreement = np.full((len(draws), len(partitions)), np.nan)
     for row, drawn in enumerate(draws):
+        lost = np.nansum(1 - agreement, axis=0)
+        kept = np.flatnonzero(lost <= len(draws) * (1 - wanted))
+        if not len(kept):
+            break
         part = squared[np.ix_(drawn, drawn)]
         graphs: dict[int, igraph.Graph] = {}
-        for column, partition in enumerate(partitions):
+        for column in kept:
+            partition = partitions[column]
             neighbours = min(partition.neighbours, len(drawn) - 1)
             if neighbours not in graphs:
                 graphs[neighbours] = state_graph.build(*state_graph.find_nearest(part, neighbours))
@@ -207,4 +219,4 @@ def score_stability(
             labels = state_graph.cluster(graphs[neighbours], partition.resolution, seed=row + 1)
             again = dissolve(labels, scores[drawn], fewest)
             agreement[row, column] = sklearn.metrics.adjusted_rand_score(own, again)
-    return np.asarray(agreement.mean(axis=0))
+    return np.asarray(np.nanmean(agreement, axis=0))

@@ -75,7 +75,9 @@ def search(
     draws = [
         np.sort(rng.choice(len(part), n_drawn, replace=False)) for _ in range(settings.n_resamples)
     ]
-    stability = state_partitions.score_stability(squared, part, partitions, draws)
+    stability = state_partitions.score_stability(
+        squared, part, partitions, draws, settings.min_stability
+    )
     cloud = state_evidence.orthonormal(part)
     apart = [state_evidence.separate(cloud, partition.index) for partition in partitions]
     # Among those found again as well, the one whose groups are further apart.

@@ -42,6 +42,7 @@ class TypeStates:
         Patients with the type, and in each state.
     stability : float
         Mean adjusted Rand index with parts of the patients clustered again; NaN if not measured.
+        Below what is asked for, it rests on fewer parts.
     p_structure : float
         Of clouds without groups, the share with halves as far apart; NaN if not measured.
     separation : float

@@ -94,3 +94,20 @@ def test_score_stability__clouds_are_found_again_and_halves_of_one_are_not() -> 
     half = [state_partitions.Partition(np.arange(100) % 2, 12, 0.5)]
     chance = state_partitions.score_stability(state_graph.squared_distances(one), one, half, draws)
     assert abs(chance[0]) < 0.1
+
+
+def test_score_stability__gives_up_what_is_out_of_reach() -> None:
+    # By hand: a mean of .85 over five draws may lose .75, and chance loses about 1 at the first.
+    rng = np.random.default_rng(0)
+    draws = [np.sort(rng.choice(100, 80, replace=False)) for _ in range(5)]
+    two = clouds([60, 40], 12)
+    squared = state_graph.squared_distances(two)
+    found = [
+        *search(two, (12,), (0.1,)),
+        state_partitions.Partition(np.arange(100) % 2, 12, 0.1),
+    ]
+    early = state_partitions.score_stability(squared, two, found, draws, 0.85)
+    first = state_partitions.score_stability(squared, two, found, draws[:1])
+    full = state_partitions.score_stability(squared, two, found, draws)
+    np.testing.assert_array_equal(early, [1, first[1]])
+    assert early[1] != full[1]
