@@ -254,9 +254,10 @@ def fit(
         "area_in_discovery": signature_fit.area(scores, inside),
         "agreement_in_discovery": float(((scores > cut) == inside).mean()),
     }
-    names = [genes[column] for column in chosen]
+    notes += signature_fit.note_area(facts["area_in_discovery"], name)
     frame = (slope, intercept, cut, float(scores.mean()), spread)
-    return Signature(name, names, mean, loadings, *frame, facts, settings, notes)
+    kept = [genes[column] for column in chosen]
+    return Signature(name, kept, mean, loadings, *frame, facts, settings, notes)
 
 
 def fit_groups(

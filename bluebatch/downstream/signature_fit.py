@@ -14,6 +14,8 @@ Array = npt.NDArray[Any]
 BLOCK_GENES = 1000
 N_NEWTON = 100
 CONVERGED = 1e-12
+# Below this area a component of the genes is hardly about the group.
+POOR_AREA = 0.75
 
 
 class Ranked(NamedTuple):
@@ -189,6 +191,29 @@ def area(score: Array, inside: Array) -> float:
     n_inside, n_outside = int(inside.sum()), int((~inside).sum())
     above = ranks[inside].sum() - n_inside * (n_inside + 1) / 2
     return float(above / (n_inside * n_outside))
+
+
+def note_area(found: float, name: str) -> list[str]:
+    """Say where a signature tells its group poorly even where it was fitted.
+
+    Parameters
+    ----------
+    found : float
+        Area under the ROC curve in the discovery.
+    name : str
+        Of the group.
+
+    Returns
+    -------
+    list of str
+        One note, or none.
+    """
+    if found >= POOR_AREA:
+        return []
+    return [
+        f"signature {name}: tells the group poorly even in the discovery (area under the ROC curve "
+        f"{found:.2f}), so that little is to be expected of it elsewhere"
+    ]
 
 
 def _penalised(design: Array, beta: Array, inside: Array, ridge: float) -> float:

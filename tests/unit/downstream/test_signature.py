@@ -198,6 +198,18 @@ def test_fit__refuses_small_groups_and_constant_genes() -> None:
         signature.fit(np.ones_like(bulk), GENES, inside, SETTINGS)
 
 
+def test_fit__a_signature_that_tells_its_group_poorly_says_so() -> None:
+    # The few genes of the group are drowned by a component that has nothing to do with it.
+    bulk, inside = cohort(8, effect=0.9)
+    noise = np.random.default_rng(9).normal(size=(N_PATIENTS, 1))
+    bulk[:, : N_UP + N_DOWN] += (6 * noise).astype(np.float32)
+    settings = SETTINGS.model_copy(update={"min_genes": 20, "max_genes": 20})
+    found = signature.fit(bulk, GENES, inside, settings, "favourable")
+    assert found.facts["area_in_discovery"] < 0.75
+    assert "tells the group poorly" in found.notes[-1]
+    assert not fitted().notes
+
+
 def test_fit_groups__says_why_one_is_lacking() -> None:
     bulk, inside = cohort(1)
     groups = np.where(inside, 0, 1).astype(np.int8)
