@@ -204,8 +204,8 @@ def score_stability(
     agreement = np.full((len(draws), len(partitions)), np.nan)
     for row, drawn in enumerate(draws):
         lost = np.nansum(1 - agreement, axis=0)
-        kept = np.flatnonzero(lost <= len(draws) * (1 - wanted))
-        if not len(kept):
+        kept = np.flatnonzero(lost <= len(draws) * (1 - wanted)).tolist()
+        if not kept:
             break
         part = squared[np.ix_(drawn, drawn)]
         graphs: dict[int, igraph.Graph] = {}
