@@ -60,12 +60,13 @@ def draw_definitions(
         figure = figures.new_figure(sum(widths) + 1.2, _ROW * n_rows + 1.1 + 0.05 * longest)
         panels = figure.subplots(1, 3, sharey=True, width_ratios=widths)
         _draw_marks(panels[0], picks[order], cell_types)
+        colours = {} if component is None else component_colours(component)
         if component is not None:
-            _draw_components(panels[0], component[order], component_colours(component))
+            _draw_components(panels[0], component[order], colours)
         _draw_z(panels[1], shown["z"].to_numpy(float))
         _write_numbers(panels[2], shown)
         panels[0].set_ylim(n_rows - 0.4, -0.6)
-        _draw_key(figure, component is not None)
+        _draw_key(figure, with_components=bool(colours))
     return figure
 
 
@@ -207,7 +208,7 @@ def _write_numbers(axes: Axes, shown: pd.DataFrame) -> None:
     axes.axis("off")
 
 
-def _draw_key(figure: Figure, with_components: bool) -> None:
+def _draw_key(figure: Figure, *, with_components: bool) -> None:
     line = mpl.lines.Line2D
     dot: dict[str, Any] = {"marker": "o", "linestyle": "", "markersize": 6, "color": figures.BLACK}
     handles = [

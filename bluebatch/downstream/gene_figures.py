@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ FloatArray = npt.NDArray[np.floating]
 MAX_COLUMNS = 3
 N_NAMED = 8
 N_GENES = 10
+LETTERS_PER_INCH = 13
 UP, DOWN = figures.VERMILION, figures.BLUE
 # Where a name may stand beside its point: directions, and distances in points.
 _DIRECTIONS = ((1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1), (0, 1), (0, -1))
@@ -55,7 +57,8 @@ def draw_volcanoes(
         figure.supxlabel("difference (log2)", fontsize=9)
         figure.supylabel("$-\\log_{10}$ p", fontsize=9)
         if title:
-            figure.suptitle(title, fontsize=9.5, x=0.01, ha="left")
+            wrapped = textwrap.fill(title, int(LETTERS_PER_INCH * figure.get_figwidth()))
+            figure.suptitle(wrapped, fontsize=9.5, x=0.01, ha="left")
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
         for axes, name in zip(panels, cell_types, strict=False):

@@ -76,6 +76,23 @@ LAYOUT: dict[str, tuple[str, Mapping[str, str], str]] = {
         },
         "Definitions that mean nearly the same patients vote as one.",
     ),
+    "comparisons": (
+        "Frozen groups against each other",
+        {
+            "comparison": "comparison",
+            "expects": "expects",
+            "n_in": "inside",
+            "n_out": "outside",
+            "hazard_ratio": "hazard ratio",
+            "low": "low",
+            "high": "high",
+            "p_one_sided": "p one-sided",
+            "p_permuted": "p permuted",
+            "concordance": "C-index",
+            "said": "note",
+        },
+        "In the direction of the first cohort. p permuted: to be read where a group is small.",
+    ),
     "survival": (
         "Survival by group",
         {

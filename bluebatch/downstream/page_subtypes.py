@@ -126,20 +126,27 @@ def _verdicts(
             ranked = group_logrank.logrank(times, event, group, patterns.NAMES).overall
         except errors.BluebatchError:  # one group alone, or no events
             return []
-    verdicts = [survival_figures.Verdict(float(ranked["p"].iloc[0]), label)]
-    column, worth = ("p_one_sided", FROZEN) if found.is_transfer else ("p_permutation", SEARCHED)
-    verdicts += [survival_figures.Verdict(p, worth) for p in _outer_p(found, column)]
-    return verdicts
-
-
-def _outer_p(found: Found, column: str) -> list[float]:
-    """Find the p of the two outer groups against each other, in the table of all tests."""
-    table = found.tables.get("tests")
+    found_p = [_either(ranked.iloc[0], "p", "p_permuted", label)]
+    table = found.tables.get("tests", pd.DataFrame())
     subject = "comparison" if found.is_transfer else "subject"
-    if table is None or not {subject, column} <= set(table.columns):
-        return []
-    values = subtypes_found.finite(table[column][table[subject] == OUTER])
-    return [float(p) for p in values if np.isfinite(p)][:1]
+    worth = FROZEN if found.is_transfer else SEARCHED
+    if subject in table.columns:
+        rows = table[table[subject] == OUTER].head(1)
+        found_p += [
+            _either(row, "p_one_sided", "p_permutation", worth) for _, row in rows.iterrows()
+        ]
+    return [each for each in found_p if np.isfinite(each.p)]
+
+
+def _either(
+    row: "pd.Series[Any]", column: str, permuted: str, worth: str
+) -> survival_figures.Verdict:
+    """Take the permutation p where there is one: a group is small, or all was permuted."""
+    plain, drawn = (row.get(name, np.nan) for name in (column, permuted))
+    if pd.isna(drawn):
+        return survival_figures.Verdict(float(plain), worth)
+    words = worth if "permutation" in worth else f"by permutation, {worth}"
+    return survival_figures.Verdict(float(drawn), words)
 
 
 def _search(found: Found) -> list[Picture]:

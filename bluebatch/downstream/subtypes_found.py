@@ -33,7 +33,7 @@ TABLES = {
     "tests": "every test that was made",
 }
 # Read where they are there, and not missed otherwise.
-QUIET = ("logrank", "clinical_levels")
+QUIET = ("logrank", "comparisons")
 OF_TRANSFER = ("definitions", "groups", "survival", "tests", "state_quality")
 # Figures of the folder that need more than it holds.
 IMAGES = {
@@ -80,7 +80,7 @@ class Found:
         -------
         pd.DataFrame or None
             Columns sample, duration (days), event (bool), group (0 most favourable, 1 intermediate,
-            2 most unfavourable); None where there are no groups.
+            2 most unfavourable, -1 another); None where there are no groups.
         """
         if self.store is not None and self.store.has("group"):
             return pd.DataFrame(
@@ -94,14 +94,15 @@ class Found:
         table = self.tables.get("groups")
         if table is None:
             return None
-        codes = {name: code for code, name in enumerate(patterns.NAMES)}
+        codes: dict[object, int] = {name: code for code, name in enumerate(patterns.NAMES)}
+        codes |= {code: code for code in range(len(patterns.NAMES))}
         times = "duration" if "duration" in table.columns else "duration_days"
         return pd.DataFrame(
             {
                 "sample": table["sample"].astype(str),
                 "duration": table[times].astype(float),
                 "event": table["event"].astype(int) == 1,
-                "group": table["group"].replace(codes).astype(int),
+                "group": [codes.get(group, -1) for group in table["group"]],
             }
         )
 

@@ -155,13 +155,17 @@ def write_transfer(folder: pathlib.Path) -> pathlib.Path:
             "p_one_sided": [0.023, 0.69, np.nan, 0.014],
         }
     ).to_csv(folder / "definitions.csv", index=False)
-    _who().assign(group=GROUP, margin=1.0).rename(columns={"duration_days": "duration"}).to_csv(
-        folder / "groups.csv", index=False
-    )
+    _who().assign(group=[NAMES[code] for code in GROUP], margin=1.0).rename(
+        columns={"duration_days": "duration"}
+    ).to_csv(folder / "groups.csv", index=False)
     pd.DataFrame(
         {
-            "comparison": ["most favourable against most unfavourable"],
-            "p_one_sided": [GROUPS_P],
+            "family": ["groups", "groups"],
+            "comparison": [
+                "most favourable against the rest",
+                "most favourable against most unfavourable",
+            ],
+            "p_one_sided": [0.9, GROUPS_P],
         }
     ).to_csv(folder / "tests.csv", index=False)
     (folder / "transfer.json").write_text(json.dumps({"notes": [CAUTION]}))

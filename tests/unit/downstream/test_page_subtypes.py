@@ -6,6 +6,7 @@ import pathlib
 import struct
 
 import click.testing
+import pandas as pd
 import pytest
 from matplotlib.text import Text
 from unit.downstream import reported, subtypes_folder
@@ -79,6 +80,20 @@ def test_section__says_what_p_is_worth(tmp_path: pathlib.Path, facts: page_facts
     drawn = words(picture(made, "patients_survival"))
     assert "log-rank p 7.8e-4 (descriptive: the groups were chosen by survival)" in drawn
     assert "log-rank p 0.046 (outer groups, permutation of the whole procedure)" in drawn
+
+
+@pytest.mark.parametrize("transfer", [False, True])
+def test_section__small_groups_take_the_permutation_p(
+    transfer: bool, tmp_path: pathlib.Path, facts: page_facts.Facts
+) -> None:
+    write = subtypes_folder.write_transfer if transfer else subtypes_folder.write_folder
+    folder = write(tmp_path / "sub")
+    changed, column = ("tests", "p_permutation") if transfer else ("logrank", "p_permuted")
+    table = pd.read_csv(folder / f"{changed}.csv").assign(**{column: 0.0678})
+    table.to_csv(folder / f"{changed}.csv", index=False)
+    drawn = words(picture(section(folder, facts), "patients_survival"))
+    worth = "outer groups, one-sided, frozen beforehand" if transfer else "descriptive: the groups"
+    assert f"log-rank p 0.068 (by permutation, {worth}" in drawn.replace("\n", " ")
 
 
 def test_section__definitions_stand_with_all_their_p(

@@ -139,7 +139,8 @@ def test_draw_volcanoes__counts_by_hand_and_names_that_do_not_collide() -> None:
 
 def test_draw_volcanoes__of_genes_at_one_place_only_some_are_named() -> None:
     table = genes(30, "B").assign(difference=1.0, p=1e-5, q=1e-4)
-    figure = gene_figures.draw_volcanoes(table)
+    figure = gene_figures.draw_volcanoes(table, title="a heading of many words " * 5)
+    assert drawn.cut(figure) == []
     assert 0 < len(figure.axes[0].texts) < gene_figures.N_NAMED + 1
     assert drawn.crowded(figure) == []
 
