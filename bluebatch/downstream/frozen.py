@@ -1,92 +1,33 @@
 """The frozen subtypes: a folder of JSON, CSV and safetensors that another group can apply."""
 
+import csv
 import dataclasses
-import hashlib
+import io
 import json
 import math
 from importlib import metadata
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pydantic
 import safetensors
 import safetensors.numpy
 
 from bluebatch import errors
+from bluebatch.downstream import frozen_card
 from bluebatch.downstream.composition_clusters import Clusters
 from bluebatch.downstream.signature import Signature
 from bluebatch.downstream.state_space import Space
-from bluebatch.store import model_folder, outputs, places
+from bluebatch.store import outputs, places
 
 Array = npt.NDArray[Any]
-Branch = Literal["profile", "cohort", "composition"]
-KIND = "subtypes"
-FORMAT_VERSION = 1
-CARD_FILE = "subtypes.json"
+CARD_FILE = frozen_card.CARD_FILE
 ARRAYS_FILE = "arrays.safetensors"
 GENES_FILE = "genes.csv"
-# Where `bluebatch subtype` puts the folder in its own.
-FOLDER = "model"
+FOLDER = frozen_card.FOLDER
 # Numbers of a definition that a second cohort is compared with.
 NUMBERS = ("n_in", "n_out", "z", "log_hazard_ratio", "p", "q", "p_max_t")
-AGAIN = "Copy the folder again, or run `bluebatch subtype` again."
-
-
-class Card(pydantic.BaseModel):
-    """What stands in ``subtypes.json``.
-
-    Parameters
-    ----------
-    kind : str
-        Always ``"subtypes"``.
-    format_version : int
-        Of this folder.
-    bluebatch_version : str
-        That wrote it.
-    branch : {"profile", "cohort", "composition"}
-        Kind of results that the states were found in.
-    cell_types : list of str
-        Those that definitions pick from.
-    composition_types : list of str
-        Those whose proportions are divided by their sum before the cuts; none: they are not.
-    cuts : dict of str to float
-        Proportions above it are state 1, by cell type.
-    definitions : dict of str to list
-        Columns of the table: label, picks, tested, significant, and the discovery's numbers.
-    rules : dict or None
-        How the definitions' votes make three groups.
-    spaces : list of str
-        Cell types whose states are the nearest of two centroids.
-    signatures : dict of str to dict
-        Cards of the bulk signatures.
-    clusters : list of str or None
-        Cell types of the clusters of proportions.
-    settings, made_from, facts : dict
-        Resolved settings; digests of the inputs; how many patients and events.
-    digests : dict of str to str
-        SHA-256 of the other files.
-    """
-
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
-
-    kind: str = KIND
-    format_version: int = FORMAT_VERSION
-    bluebatch_version: str = ""
-    branch: Branch
-    cell_types: list[str]
-    composition_types: list[str]
-    cuts: dict[str, float]
-    definitions: dict[str, list[Any]]
-    rules: dict[str, Any] | None
-    spaces: list[str]
-    signatures: dict[str, dict[str, Any]]
-    clusters: list[str] | None
-    settings: dict[str, Any]
-    made_from: dict[str, Any]
-    facts: dict[str, Any]
-    digests: dict[str, str]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -119,7 +60,7 @@ class Frozen:
         JSON values; no path and no name of a patient belongs there.
     """
 
-    branch: Branch
+    branch: frozen_card.Branch
     cell_types: list[str]
     picks: Array
     table: pd.DataFrame
@@ -151,7 +92,7 @@ def write(folder: str | places.Place, frozen: Frozen) -> None:
         [(use, gene) for use, names in genes.items() for gene in names], columns=["use", "gene"]
     ).to_csv(index=False)
     contents = {ARRAYS_FILE: blob, GENES_FILE: text.encode()}
-    card = _card(frozen, {name: _digest(content) for name, content in contents.items()})
+    card = _card(frozen, {name: frozen_card.digest(content) for name, content in contents.items()})
     contents[CARD_FILE] = (json.dumps(card.model_dump(), indent=1, allow_nan=False) + "\n").encode()
     for name, content in contents.items():
         with outputs.whole_file(folder / name) as temporary:
@@ -181,19 +122,21 @@ def read(folder: str | places.Place) -> Frozen:
         If it lies elsewhere, and the place refuses or does not answer.
     """
     folder = places.place(folder)
-    card, folder = _read_card(folder)
-    contents = {name: _checked(folder / name, digest) for name, digest in card.digests.items()}
+    card, folder = frozen_card.read(folder)
+    contents = {
+        name: frozen_card.read_checked(folder / name, digest)
+        for name, digest in card.digests.items()
+    }
     try:
         arrays = safetensors.numpy.load(contents[ARRAYS_FILE])
-        rows = contents[GENES_FILE].decode().splitlines()[1:]
         genes: dict[str, list[str]] = {}
-        for row in rows:
-            use, _, gene = row.partition(",")
+        rows = csv.reader(io.StringIO(contents[GENES_FILE].decode(), newline=""))
+        for use, gene in list(rows)[1:]:
             genes.setdefault(use, []).append(gene)
         return _put_together(card, arrays, genes)
     except (KeyError, ValueError, TypeError, safetensors.SafetensorError) as error:
         raise errors.ForeignStoreError(
-            f"{folder}: its files do not fit each other ({error!r}). {AGAIN}"
+            f"{folder}: its files do not fit each other ({error!r}). {frozen_card.AGAIN}"
         ) from error
 
 
@@ -214,7 +157,9 @@ def _gather(frozen: Frozen) -> tuple[dict[str, Array], dict[str, list[str]]]:
     return arrays, genes
 
 
-def _put_together(card: Card, arrays: dict[str, Array], genes: dict[str, list[str]]) -> Frozen:
+def _put_together(
+    card: frozen_card.Card, arrays: dict[str, Array], genes: dict[str, list[str]]
+) -> Frozen:
     def part(name: str) -> dict[str, Array]:
         mark = f"{name}|"
         return {key.removeprefix(mark): arrays[key] for key in arrays if key.startswith(mark)}
@@ -245,11 +190,11 @@ def _put_together(card: Card, arrays: dict[str, Array], genes: dict[str, list[st
     )
 
 
-def _card(frozen: Frozen, digests: dict[str, str]) -> Card:
+def _card(frozen: Frozen, digests: dict[str, str]) -> frozen_card.Card:
     names = ("branch", "cell_types", "composition_types", "rules", "settings", "made_from", "facts")
     table = frozen.table[["definition", "tested", "significant", *NUMBERS]]
     columns = {name: [_plain(value) for value in table[name].tolist()] for name in table.columns}
-    return Card(
+    return frozen_card.Card(
         bluebatch_version=metadata.version("bluebatch"),
         cuts={name: float(cut) for name, cut in frozen.cuts.items()},
         definitions=columns,
@@ -274,58 +219,3 @@ def _plain(value: Any) -> Any:
 
 def _contiguous(values: Array) -> Array:
     return np.ascontiguousarray(values)
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def _read_card(folder: places.Place) -> tuple[Card, places.Place]:
-    with places.reached(folder):
-        if not (folder / CARD_FILE).is_file() and (folder / FOLDER / CARD_FILE).is_file():
-            folder = folder / FOLDER
-        file = folder / CARD_FILE
-        if not file.is_file():
-            other = "a model of `bluebatch train`, not " if _is_network(folder) else "no "
-            raise errors.MissingInputError(
-                f"{folder}: holds no {CARD_FILE}: {other}frozen subtypes. "
-                "Give the folder that `bluebatch subtype` wrote."
-            )
-        text = file.read_bytes()
-    try:
-        content = json.loads(text)
-        kind, version = content.get("kind"), content.get("format_version")
-    except (ValueError, AttributeError) as error:
-        raise errors.ForeignStoreError(
-            f"{file}: is not the JSON of frozen subtypes ({error}). {AGAIN}"
-        ) from error
-    if kind != KIND or version != FORMAT_VERSION:
-        raise errors.ForeignStoreError(
-            f"{file}: is of kind {kind!r} and format version {version}, needed: {KIND!r} and "
-            f"{FORMAT_VERSION}. Run `bluebatch subtype` with this version of bluebatch."
-        )
-    try:
-        return Card.model_validate(content), folder
-    except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        raise errors.ForeignStoreError(
-            f"{file}: {'.'.join(map(str, first['loc']))}: {first['msg']}. {AGAIN}"
-        ) from error
-
-
-def _is_network(folder: places.Place) -> bool:
-    return (folder / model_folder.CARD_FILE).is_file()
-
-
-def _checked(file: places.Place, digest: str) -> bytes:
-    try:
-        with places.reached(file):
-            content = file.read_bytes()
-    except (FileNotFoundError, IsADirectoryError) as error:
-        raise errors.ForeignStoreError(f"{file}: is not there. {AGAIN}") from error
-    if _digest(content) != digest:
-        raise errors.ForeignStoreError(
-            f"{file}: is not as it was written (SHA-256 {_digest(content)[:12]}..., needed: "
-            f"{digest[:12]}...). {AGAIN}"
-        )
-    return content

@@ -255,9 +255,8 @@ def fit(
         "agreement_in_discovery": float(((scores > cut) == inside).mean()),
     }
     notes += signature_fit.note_area(facts["area_in_discovery"], name)
-    frame = (slope, intercept, cut, float(scores.mean()), spread)
-    kept = [genes[column] for column in chosen]
-    return Signature(name, kept, mean, loadings, *frame, facts, settings, notes)
+    numbers = (mean, loadings, slope, intercept, cut, float(scores.mean()), spread)
+    return Signature(name, [genes[column] for column in chosen], *numbers, facts, settings, notes)
 
 
 def fit_groups(
@@ -298,4 +297,4 @@ def _cut(scores: Array, n_inside: int, settings: SignatureSettings, half: float)
         return float(half)
     # Halfway between the last patient inside and the first one outside.
     ordered = np.sort(scores)[::-1]
-    return float((ordered[n_inside - 1] + ordered[n_inside]) / 2)
+    return float(ordered[n_inside - 1 : n_inside + 1].mean())

@@ -141,7 +141,7 @@ def plain(value: Any) -> Any:
         return [plain(each) for each in value]
     if isinstance(value, np.ndarray | np.generic):
         return plain(value.tolist())
-    if isinstance(value, float) and not np.isfinite(value):
+    if value is pd.NA or (isinstance(value, float) and not np.isfinite(value)):
         return None
     return value if value is None or isinstance(value, str | float | int) else str(value)
 

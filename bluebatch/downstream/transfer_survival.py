@@ -27,6 +27,7 @@ ROUNDING = 1e-9
 ANY_DIFFERENCE = "any difference"
 # Where a signature's own group is expected: fewer events, or more.
 DIRECTIONS = {"favourable": -1, "unfavourable": 1}
+COUNTS = ["n_in", "n_out", "events_in", "events_out"]
 EXPECTS = {-1: "fewer events", 1: "more events"}
 
 
@@ -136,7 +137,8 @@ def test(sets: Sets, outcome: Outcome, how: How) -> pd.DataFrame:
         }
         rows.append({**shared, **row})
     rows += [_overall(each, outcome, how) for each in sets.divisions() if each.family == CLUSTERS]
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    return table.astype(dict.fromkeys(table.columns.intersection(COUNTS), "Int64"))
 
 
 def describe(sets: Sets, outcome: Outcome) -> pd.DataFrame:

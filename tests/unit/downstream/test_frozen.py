@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import pathlib
 import shutil
@@ -80,6 +81,17 @@ def test_read__cuts_without_spaces(tmp_path: pathlib.Path, cohort: planted.Plant
     assert again.composition_types == ["Mono", "T", "B"]
     assert again.rules is None
     assert again.clusters is None
+
+
+def test_read__names_of_genes_that_csv_finds_hard(
+    tmp_path: pathlib.Path, model: frozen.Frozen
+) -> None:
+    signature = model.signatures["favourable"]
+    odd = ["NA", "A,B", 'the "C"', " D ", "1-Mar"]
+    genes = odd + signature.genes[len(odd) :]
+    renamed = dataclasses.replace(signature, genes=genes)
+    frozen.write(tmp_path, dataclasses.replace(model, signatures={"favourable": renamed}))
+    assert frozen.read(tmp_path).signatures["favourable"].genes == genes
 
 
 def test_read__nothing_or_a_network_is_told(tmp_path: pathlib.Path) -> None:
