@@ -169,6 +169,11 @@ def _search(found: Found) -> list[Picture]:
                 table[["definition", "z", "p", "q", "p_max_t"]],
             )
         )
+    return pictures + _beside(found)
+
+
+def _beside(found: Found) -> list[Picture]:
+    pictures = []
     branches = found.tables.get("branches")
     if branches is not None:
         pictures.append(
