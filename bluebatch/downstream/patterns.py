@@ -34,7 +34,9 @@ class GroupSettings(pydantic.BaseModel):
     decide_by : {"majority", "lead"}
         Whether all components of a pattern vote on a patient, as published, or the component of
         the smallest p speaks for its pattern. Of one strong division many definitions that
-        overlap with it are significant, and most of them need not agree on its patients.
+        overlap with it are significant, and most of them need not agree on its patients: of a
+        planted group (hazard ratio .35, 300 patients) the majority keeps .45, the lead 1.00
+        (median intersection over union of 50 cohorts).
     n_permutations : int
         Cohorts of permuted survival for the p-value of the whole way to the groups; 0: none.
     """
@@ -42,7 +44,7 @@ class GroupSettings(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
 
     min_similarity: float = pydantic.Field(default=0.8, gt=0, le=1)
-    decide_by: group_rules.DecideBy = "majority"
+    decide_by: group_rules.DecideBy = "lead"
     n_permutations: int = pydantic.Field(default=1000, ge=0)
 
 

@@ -21,6 +21,8 @@ from bluebatch.downstream.discovery import Discovery
 from bluebatch.downstream.patient_options import Cohort
 from bluebatch.downstream.patterns import Groups
 
+# A repeat takes seconds where patients are many, and changes little there.
+MAX_REPEATS, PATIENTS_REPEATED = 10, 10_000
 GROUPS, APART = "group", "groups without the patient"
 
 
@@ -121,7 +123,9 @@ def _concordance(
             designs[APART] = covariates.Covariates(risk, {APART: [APART]}, {}, [])
     frames, notes = [], []
     for name, design in designs.items():
-        folds = discrimination.Folds(branches.rng_for(seed, "folds", name))
+        rng = branches.rng_for(seed, "folds", name)
+        n_repeats = max(1, min(MAX_REPEATS, PATIENTS_REPEATED // cohort.n_patients))
+        folds = discrimination.Folds(rng, n_repeats=n_repeats)
         # Who is placed by the others had no part in it, as in a second cohort.
         kind: discrimination.Cohort = "discovery" if name == GROUPS else "second cohort"
         table, said = discrimination.compare(times, events, design, beside, folds, kind)

@@ -135,7 +135,8 @@ def test_find__components_that_share_no_one_leave_all_intermediate() -> None:
     found, durations, observed = of_states(
         state_columns(8, [7], [6]), np.arange(1.0, 9.0), alpha=0.99, max_picked=1
     )
-    groups = patterns.find(found, durations, observed, SETTINGS)
+    majority = SETTINGS.model_copy(update={"decide_by": "majority"})
+    groups = patterns.find(found, durations, observed, majority)
     assert groups is not None
     assert groups.sizes == (0, 8, 0)
     assert "groups: every patient is intermediate" in groups.notes
