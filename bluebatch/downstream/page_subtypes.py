@@ -157,7 +157,6 @@ def _search(found: Found) -> list[Picture]:
         component = _components(table)
         pictures.append(_definitions(store, table, component))
         pictures += _alike(found, store, table, component)
-        p_count = _main_branch(found).get("p_count")
         pictures.append(
             _of_table(
                 "patients_search",
@@ -165,7 +164,7 @@ def _search(found: Found) -> list[Picture]:
                 "Left: p of all definitions tested against what independent tests without any "
                 "signal would give; definitions overlap, so the line is no null hypothesis of "
                 "theirs. Right: how often permuted survival does as well anywhere.",
-                search_figures.draw_search(table, p_count=p_count),
+                search_figures.draw_search(table, p_count=_p_count(found)),
                 table[["definition", "z", "p", "q", "p_max_t"]],
             )
         )
@@ -200,11 +199,11 @@ def _beside(found: Found) -> list[Picture]:
     return pictures
 
 
-def _main_branch(found: Found) -> dict[Any, Any]:
+def _p_count(found: Found) -> float | None:
     table = found.tables.get("branches")
     if table is None or not len(table):
-        return {}
-    return {name: value for name, value in table.iloc[0].items() if pd.notna(value)}
+        return None
+    return float(subtypes_found.finite(table["p_count"])[0])
 
 
 def _components(table: pd.DataFrame) -> Array:
