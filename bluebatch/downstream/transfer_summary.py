@@ -104,6 +104,8 @@ class Summary:
 
 
 def _count(counted: dict[str, Any]) -> str:
+    if not counted["n_tested"]:
+        return f"none to test again ({counted['n_significant']:,} were significant)"
     return (
         f"{counted['n_replicated']:,} of {counted['n_tested']:,} replicate at one-sided "
         f"p < {counted['alpha']:g} ({counted['n_significant']:,} were significant; "

@@ -315,7 +315,10 @@ def test_run__cuts_of_fractions_in_a_composition_store(tmp_path: pathlib.Path) -
     write.write_whole(group, "proportion", drawn.proportion)
     write.complete(group)
     # The patients are stated by the cohort store.
-    run(tmp_path / "model", dataclasses.replace(paths, results=store), tmp_path / "out")
+    found = run(tmp_path / "model", dataclasses.replace(paths, results=store), tmp_path / "out")
+    assert found.replication["n_significant"] == 0
+    assert "none to test again (0 were significant)" in found.as_text()
+    assert any("the discovery has none" in note for note in found.notes)
     states = pd.read_csv(tmp_path / "out" / "states.csv")
     chosen = drawn.proportion.astype(np.float32).astype(float)[:, :3]
     chosen = chosen[:, [drawn.cell_types.index(name) for name in types]]
