@@ -134,9 +134,10 @@ def test_run__planted_groups_replicate(
     table = pd.read_csv(tmp_path / "out" / "definitions.csv")
     of_definitions = listed[listed["family"] == "definitions"]
     assert len(of_definitions) == table["p_one_sided"].notna().sum()
-    # This discovery has no unfavourable group: one comparison, the signature and the clusters.
-    others = listed["family"][listed["family"] != "definitions"]
-    assert others.tolist() == ["groups", "signature favourable", "clusters of proportions"]
+    compared = pd.read_csv(tmp_path / "out" / "comparisons.csv")
+    others = compared["comparison"][compared[["p_one_sided", "p"]].notna().any(axis=1)]
+    assert listed["comparison"][listed["family"] != "definitions"].tolist() == others.tolist()
+    assert {BEST, SIGNED, "all clusters"} <= set(others)
     assert listed[["p_one_sided", "p"]].notna().sum(axis=1).eq(1).all()
     facts = json.loads((tmp_path / "out" / "transfer.json").read_text())
     assert facts["n_patients"] == PLAN.n_patients
