@@ -19,6 +19,7 @@ from bluebatch.downstream import (
     search,
     transfer_concordance,
     transfer_content,
+    transfer_drawing,
     transfer_files,
     transfer_hazards,
     transfer_states,
@@ -97,6 +98,7 @@ def run(
     }
     with transfer_files.whole_folder(out) as folder:
         transfer_files.save(folder, transfer_content.tables(transferred, model), facts)
+        transfer_drawing.draw_all(folder / "figures", transferred)
     return summary
 
 

@@ -110,7 +110,7 @@ def _count(counted: dict[str, Any]) -> str:
         f"{counted['n_replicated']:,} of {counted['n_tested']:,} replicate at one-sided "
         f"p < {counted['alpha']:g} ({counted['n_significant']:,} were significant; "
         f"{counted['expected']:.1f} expected by chance, permutation p {counted['p_count']:.3g}; "
-        f"{counted['n_adjusted']:,} after adjustment)"
+        f"{counted['n_adjusted']:,} with q below it)"
     )
 
 
@@ -125,4 +125,10 @@ def _say(row: dict[Any, Any]) -> str:
         if np.isnan(row["hazard_ratio"])
         else f"hazard ratio {row['hazard_ratio']:.2f} ({row['low']:.2f} to {row['high']:.2f})"
     )
+    adjusted = row.get("hazard_ratio_adjusted", np.nan)
+    if not np.isnan(adjusted):
+        ratio += (
+            f", beside the covariates {adjusted:.2f} ({row['low_adjusted']:.2f} to "
+            f"{row['high_adjusted']:.2f})"
+        )
     return f"{said}, {ratio}, one-sided p {row['p_one_sided']:.3g}, C {row['concordance']:.2f}"
