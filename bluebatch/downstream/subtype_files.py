@@ -21,9 +21,8 @@ from bluebatch.downstream.discovery import Discovery
 from bluebatch.downstream.patient_options import Cohort
 from bluebatch.downstream.subtype_expression import Expression
 from bluebatch.downstream.subtype_summary import Summary
-from bluebatch.store import digests, files, places
+from bluebatch.store import digests, files, places, schema
 
-STORE = "subtypes.zarr"
 SUMMARY_FILE = "summary.json"
 
 
@@ -85,7 +84,9 @@ def write(
         "notes": work.notes,
     }
     with transfer_files.whole_folder(out) as folder:
-        subtype_store.write_store(folder / STORE, found, cohort.patients, attributes)
+        subtype_store.write_store(
+            folder / schema.SUBTYPES_STORE, found, cohort.patients, attributes
+        )
         for name, table in tables.items():
             table.to_csv(folder / f"{name}.csv", index=False)
         if expression is not None:

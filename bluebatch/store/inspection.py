@@ -94,7 +94,7 @@ def inspect(path: str | places.Place) -> Inspection:
     Parameters
     ----------
     path : str, pathlib.Path or upath.UPath
-        Store or folder.
+        Store or folder; of a folder of subtypes its store.
 
     Returns
     -------
@@ -112,6 +112,8 @@ def inspect(path: str | places.Place) -> Inspection:
     with places.reached(path):
         if (path / model_folder.CARD_FILE).is_file():
             return _inspect_model(path)
+        if (path / schema.SUBTYPES_STORE).is_dir():
+            path = path / schema.SUBTYPES_STORE
         try:
             group = read.open_group(path)
         except errors.ForeignStoreError as error:

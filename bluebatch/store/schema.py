@@ -8,6 +8,8 @@ import dataclasses
 
 FORMAT_VERSION = 1
 ROWS_PER_CHUNK = 256
+# Of a folder of subtypes.
+SUBTYPES_STORE = "subtypes.zarr"
 
 Dims = tuple[str, ...]
 

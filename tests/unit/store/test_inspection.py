@@ -89,3 +89,10 @@ def test_inspect__nothing_or_something_foreign(tmp_path: pathlib.Path) -> None:
     zarr.create_group(str(tmp_path / "x.zarr"))
     with pytest.raises(errors.ForeignStoreError, match="kind 'unknown'"):
         inspection.inspect(tmp_path / "x.zarr")
+
+
+def test_inspect__a_folder_of_subtypes_by_its_store(path: pathlib.Path) -> None:
+    folder = path.parent / "subtypes"
+    folder.mkdir()
+    path.rename(folder / "subtypes.zarr")
+    assert inspection.inspect(folder).path == str(folder / "subtypes.zarr")
