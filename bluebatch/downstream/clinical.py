@@ -97,7 +97,7 @@ def read(path: str | places.Place, settings: EndpointSettings | None = None) -> 
     Raises
     ------
     errors.InputFileError
-        If it is no table.
+        If it is no table, or has no rows.
     errors.LabelMismatchError
         If a column is not there or cannot be told, or rows have the same name or none.
     errors.ValuesError
@@ -144,6 +144,10 @@ def _named_rows(path: str | places.Place, asked: str | None) -> pd.DataFrame:
     frame = sample_table.text(path, "their times and events").fillna("")
     frame = frame.rename(columns=str.strip).apply(lambda column: column.str.strip())
     frame = frame[(frame != "").any(axis=1)]
+    if frame.empty:
+        raise errors.InputFileError(
+            f"{path}: has a header and no rows, needed: a row for each patient. Fill it."
+        )
     key = _key_column(path, list(frame.columns), asked)
     names = frame[key]
     nameless = int(names.isin(sample_table.GAPS).sum())

@@ -178,7 +178,8 @@ def _find(where: object, stems: dict[str, str], tiers: Sequence[Sequence[str]], 
                 f"needed: one. {_has(list(stems), flag)}"
             )
     raise errors.LabelMismatchError(
-        f"{where}: no column is known for that of {flag}. {_has(list(stems), flag)}"
+        f"{where}: no column is recognised as that of {flag}, needed: one. "
+        f"{_has(list(stems), flag)}"
     )
 
 

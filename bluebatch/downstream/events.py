@@ -119,7 +119,12 @@ def _meanings(where: object, column: str, counts: collections.Counter[str]) -> d
     if _is_r_coded(counts):
         return {value: int(_as_number(value) == 2.0) for value in counts}
     unknown = [value for value in counts if meaning[value] is None]
-    if unknown or not counts:
+    if not counts:
+        raise errors.ValuesError(
+            f"{where}: {column!r} says nothing in any row, needed: 0 and 1, or words such as Alive "
+            "and Dead. Fill it, or name another column with --event."
+        )
+    if unknown:
         raise errors.ValuesError(
             f"{where}: cannot tell events in {column!r}, which has {_count(counts)}; needed: 0 and "
             "1, or words such as Alive and Dead. Give the values that mean the event with "

@@ -121,10 +121,12 @@ def read(path: str | places.Place) -> GeneSetFile:
     errors.MissingInputError
         If there is no such file.
     errors.InputFileError
-        If a line is not of this form, or there is no set.
+        If it is a folder, a line is not of this form, or there is no set.
     """
     found = GeneSetFile(str(path), {}, {}, [])
     with places.local_copy(places.place(path)) as file:
+        if file.is_dir():
+            raise errors.InputFileError(f"{path}: is a folder, needed: a GMT file. Give one.")
         if not file.is_file():
             raise errors.MissingInputError(f"{path}: no such file. Check the path.")
         with files.broken_file(path):

@@ -131,7 +131,7 @@ def match(
     reasons |= _left_out(clinical, leave_out or {})
     chosen = owners.choose(matched, reasons)
     found = _gather(matched, sorted(chosen.values()), clinical)
-    _require_enough(where, clinical.path, found, n_matched)
+    _require_enough(where, clinical.path, found, n_matched, leave_out or {})
     listed = fates.collect(matched, chosen, known, reasons)
     notes = [*matched.notes, *fates.say(matched, chosen, listed)]
     return dataclasses.replace(found, fates=listed, notes=notes)
@@ -182,12 +182,23 @@ def _left_out(
     return reasons
 
 
-def _require_enough(where: object, path: str, found: Patients, n_matched: int) -> None:
+def _require_enough(
+    where: object,
+    path: str,
+    found: Patients,
+    n_matched: int,
+    leave_out: Mapping[str, Sequence[str]],
+) -> None:
     if len(found.names) < MIN_PATIENTS:
+        remedy = (
+            f"Leave out fewer than those of {', '.join(leave_out)}"
+            if leave_out
+            else "Give the table of these patients, or --patient-from-sample"
+        )
         raise errors.LabelMismatchError(
             f"{where}: {n_matched:,} samples match names of {path}, and {len(found.names):,} "
             f"patients of theirs have a time and an event and are not left out, needed: at least "
-            f"{MIN_PATIENTS}. Give the table of these patients, or --patient-from-sample."
+            f"{MIN_PATIENTS}. {remedy}."
         )
     if not found.event_observed.any():
         raise errors.ValuesError(

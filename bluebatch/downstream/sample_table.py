@@ -69,9 +69,11 @@ def text(table: str | places.Place, columns: str = "an attribute") -> pd.DataFra
     errors.MissingInputError
         If there is no such file.
     errors.InputFileError
-        If it is no table, has but one column, or lines longer than its header.
+        If it is a folder or no table, has but one column, or lines longer than its header.
     """
     with places.local_copy(places.place(table)) as file:
+        if file.is_dir():
+            raise errors.InputFileError(f"{table}: is a folder, needed: a table. Give a file.")
         if not file.is_file():
             raise errors.MissingInputError(f"{table}: no such file. Check the path.")
         with files.broken_file(table), files.open_lines(file) as lines:

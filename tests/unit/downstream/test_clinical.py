@@ -156,6 +156,8 @@ BAD = {
     "patient,time,event\na,-1,1\nb,2,0\n": r"below 0 for 1 patients \(a: '-1'\)",
     "patient,time,event\na,1,\nb,,0\n": r"none of its 2 rows has both time and event",
     "patient,time,event\na,1,x\nb,2,0\n": r"cannot tell events in 'event'",
+    "patient,time,event\n": r"has a header and no rows",
+    "patient,time,event\n,,\n": r"has a header and no rows",
     "patient,when,event\na,1,1\nb,2,0\n": r"--time",
 }
 

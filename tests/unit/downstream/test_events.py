@@ -49,12 +49,17 @@ def test_read__words_may_be_given() -> None:
         (["0", "1", "2"], r"has 0 \(1\), 1 \(1\), 2 \(1\); needed: 0 and 1"),
         (["2", "2"], r"has 2 \(2\)"),
         (["0.5", "1"], r"has 0.5 \(1\)"),
-        (["", "NA"], r"has nothing"),
     ],
 )
 def test_read__other_values_are_listed(values: list[str], told: str) -> None:
     with pytest.raises(errors.ValuesError, match=rf"t\.csv: cannot tell events in 'e'.*{told}"):
         events.read("t.csv", pd.Series(values, name="e"))
+
+
+def test_read__a_column_that_says_nothing_is_told() -> None:
+    told = r"t\.csv: 'e' says nothing in any row, needed: 0 and 1.*--event"
+    with pytest.raises(errors.ValuesError, match=told):
+        events.read("t.csv", pd.Series(["", "NA"], name="e"))
 
 
 def test_read__nobody_censored_and_names_of_censoring_are_warned_of() -> None:

@@ -66,6 +66,8 @@ def test_read__damaged_and_missing_files_are_told(tmp_path: pathlib.Path) -> Non
         gene_sets.read(path)
     with pytest.raises(errors.MissingInputError, match="no such file"):
         gene_sets.read(tmp_path / "none.gmt")
+    with pytest.raises(errors.InputFileError, match="is a folder, needed: a GMT file"):
+        gene_sets.read(tmp_path)
 
 
 def sets_of(*sets: str) -> gene_sets.GeneSetFile:

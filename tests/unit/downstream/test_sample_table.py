@@ -70,7 +70,7 @@ def test_read__refuses_a_sample_named_twice_and_no_file(tmp_path: pathlib.Path) 
         sample_table.read(tmp_path / "t.csv")
     with pytest.raises(errors.MissingInputError, match=r"none\.csv: no such file"):
         sample_table.read(tmp_path / "none.csv")
-    with pytest.raises(errors.MissingInputError, match="no such file"):
+    with pytest.raises(errors.InputFileError, match="is a folder, needed: a table"):
         sample_table.read(tmp_path)
 
 
