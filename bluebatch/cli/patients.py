@@ -16,7 +16,7 @@ def _leave_out(
     found: dict[str, tuple[str, ...]] = {}
     for item in value:
         column, equals, values = item.partition("=")
-        if not equals or not values:
+        if not column or not equals or not values:
             raise click.BadParameter(f"{item!r} is not like COLUMN=VALUE or COLUMN=A,B")
         found[column] = (*found.get(column, ()), *options.names((values,)))
     return found
@@ -27,36 +27,53 @@ def patient_options(command: options.F) -> options.F:
     for add in (
         options.overwrite_option,
         options.seed_option,
-        options.names_option("--covariates", "Clinical columns that Cox models adjust for."),
-        options.names_option("--strata", "Clinical columns within whose levels is compared."),
+        options.names_option(
+            "--covariates", "Clinical columns that Cox models adjust for. Default: none."
+        ),
+        options.names_option(
+            "--strata",
+            "Clinical columns: patients are compared within their levels. Default: none.",
+        ),
         click.option(
             "--leave-out",
             multiple=True,
             callback=_leave_out,
             metavar="COLUMN=A,B",
-            help="Leave out patients by a clinical column; repeatable.",
+            help="Leave out patients by values of a clinical column; repeatable.",
         ),
         click.option(
-            "--patient-from-sample", help="tcga, target, or a regular expression with one group."
+            "--patient-from-sample",
+            help="Patient in a sample's name: tcga, target, or a regular expression with one "
+            "group. Default: as a store states, else barcodes are recognised.",
         ),
-        click.option("--patient-column", help="Column of the table that names patients."),
-        click.option("--censor-at", type=float, help="Follow up no longer: in the time's unit."),
+        click.option(
+            "--patient-column",
+            help="Column of the table that names patients. Default: recognised by its name.",
+        ),
+        click.option(
+            "--censor-at",
+            type=float,
+            help="End of follow-up, in the unit of the time. Default: as long as there is.",
+        ),
         click.option(
             "--time-unit",
             type=options.choice(EndpointSettings, "time_unit"),
-            help="Default: from the column's name, else days.",
+            help="Unit of the time. Default: by the name of its column, else days.",
         ),
-        options.names_option("--event-values", "Words that mean the event. Default: recognised."),
+        options.names_option("--event-values", "Values that mean the event. Default: recognised."),
         click.option("--event", help="Column of the event. Default: recognised by its name."),
         click.option("--time", help="Column of the time. Default: recognised by its name."),
         click.option(
-            "--clinical", type=options.PATH, required=True, help="Table: one row a patient."
+            "--clinical",
+            type=options.PATH,
+            required=True,
+            help="csv or tsv of times and events: one row a patient.",
         ),
         click.option(
             "--cohort",
             type=options.place,
             metavar="PATH|URL",
-            help="Cohort store that RESULTS were made from: bulk expression, patients.",
+            help="Cohort store that RESULTS were made from: bulk expression, names of patients.",
         ),
         options.out_option,
     ):
@@ -68,7 +85,9 @@ def patient_options(command: options.F) -> options.F:
 @click.argument("results", type=options.place)
 @patient_options
 @options.names_option("--cell-types", "Cell types that definitions may pick. Default: all.")
-@click.option("--gene-sets", type=options.PATH, help="GMT file of gene sets.")
+@click.option(
+    "--gene-sets", type=options.PATH, help="GMT file of gene sets to test. Default: none."
+)
 @science.setting(
     "--split-samples",
     "differential",
@@ -77,10 +96,27 @@ def patient_options(command: options.F) -> options.F:
     help="Test expression in patients and by genes that took no part in the groups.",
 )
 @science.setting(
-    "--absent", "search", "absent", type=click.Choice(["rest", "drop"]), help="Patients without it."
+    "--absent",
+    "search",
+    "absent",
+    type=click.Choice(["rest", "drop"]),
+    help="Patients without a cell type of a definition: among the rest, or left out. "
+    "Default: as configured.",
 )
-@science.setting("--min-group", "search", "min_group", type=int, help="Fewest patients of a side.")
-@science.setting("--permutations", "search", "n_permutations", type=int, help="Of survival times.")
+@science.setting(
+    "--min-group",
+    "search",
+    "min_group",
+    type=int,
+    help="Fewest patients inside and outside a definition. Default: as configured.",
+)
+@science.setting(
+    "--permutations",
+    "search",
+    "n_permutations",
+    type=int,
+    help="Permutations of survival behind the p of the search. Default: as configured.",
+)
 @science.config_option
 @output.flags
 def subtype_command(
