@@ -6,9 +6,8 @@ expression as if it were the one profile. None of the states knows of survival.
 """
 
 import dataclasses
-import logging
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,18 +22,13 @@ from bluebatch.downstream import (
     state_baselines,
     states,
 )
-from bluebatch.downstream.evidence import BULK
 from bluebatch.downstream.patient_options import Cohort
-from bluebatch.downstream.subtype_settings import Settings, SubtypeSettings
+from bluebatch.downstream.subtype_settings import Settings
 
 Array = npt.NDArray[Any]
-Step = Callable[[int], None]
 
 PROFILES, RESIDUAL = "profiles", "profiles beyond proportions"
 PROPORTIONS, CLUSTERS = "proportions", "clusters of proportions"
-FEWEST_GENES = 2
-
-log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -104,152 +98,6 @@ def rng_for(seed: int, *words: str) -> np.random.Generator:
     return np.random.default_rng([seed, *(zlib.crc32(word.encode()) for word in words)])
 
 
-def of_profiles(
-    cohort: Cohort,
-    cell_types: Sequence[str],
-    settings: Settings,
-    seed: int,
-    on_type: Step | None = None,
-) -> list[Branch]:
-    """Find states in profiles, and in what proportions leave of them, one type at a time.
-
-    Parameters
-    ----------
-    cohort : Cohort
-        With profiles, or a cohort store whose bulk is the one profile.
-    cell_types : sequence of str
-        Types that are looked at.
-    settings : Settings
-        How.
-    seed : int
-        Of all that is drawn.
-    on_type : callable, optional
-        Told of each type that is done.
-
-    Returns
-    -------
-    list of Branch
-        The profiles' branch, named `PROFILES` or for a cohort store `BULK`, and with proportions
-        the residuals'; neither is searched yet.
-    """
-    found = cohort.found
-    proportion = found.proportion(cohort.rows)
-    min_group = settings.search.min_group or search.least_group(cohort.n_patients)
-    plain: list[states.TypeStates] = []
-    residual: list[states.TypeStates] = []
-    for name in cell_types:
-        genes = usable_genes(cohort, name, settings.subtypes)
-        if len(genes) < FEWEST_GENES:
-            plain.append(_unpredicted(name, cohort.n_patients, settings.subtypes.min_skill))
-            continue
-        matrix = found.profile(name, cohort.rows, genes)
-        each = states.find(
-            matrix, name, genes, settings.states, min_group, rng_for(seed, "states", name)
-        )
-        plain.append(each)
-        log.info("%s: %s (%s)", name, each.verdict, each.reason)
-        # With hardly more patients than proportions the fit leaves nothing to look at.
-        if proportion is not None and each.n_present > 2 * proportion.shape[1]:
-            left = state_baselines.residuals(matrix, proportion)
-            del matrix
-            rng = rng_for(seed, "residual states", name)
-            residual.append(states.find(left, name, genes, settings.states, min_group, rng))
-        if on_type is not None:
-            on_type(1)
-    own = BULK if found.kind == "cohort" else PROFILES
-    branches = [_of_types(own, plain, cohort.n_patients)]
-    if residual:
-        branches.append(_of_types(RESIDUAL, residual, cohort.n_patients))
-    return branches
-
-
-def of_bulk(cohort: Cohort, settings: Settings, seed: int) -> Branch:
-    """Find states in bulk expression.
-
-    Parameters
-    ----------
-    cohort : Cohort
-        With a cohort store.
-    settings : Settings
-        How.
-    seed : int
-        Of all that is drawn.
-
-    Returns
-    -------
-    Branch
-        With bulk as the one type; not searched yet.
-    """
-    min_group = settings.search.min_group or search.least_group(cohort.n_patients)
-    genes = cohort.found.variable_genes(cohort.rows)
-    matrix = cohort.found.bulk(cohort.rows, genes)
-    rng = rng_for(seed, "states", BULK)
-    each = states.find(matrix, BULK, genes, settings.states, min_group, rng)
-    return _of_types(BULK, [each], cohort.n_patients)
-
-
-def of_proportions(
-    proportion: Array, cell_types: Sequence[str], chosen: Sequence[str], settings: Settings
-) -> Branch:
-    """Cut the proportions of every type at their median.
-
-    Parameters
-    ----------
-    proportion : np.ndarray, shape (patient, cell_type)
-        All of them.
-    cell_types : sequence of str
-        Names of the columns.
-    chosen : sequence of str
-        Types that are cut.
-    settings : Settings
-        Whether they are divided by their sum first.
-
-    Returns
-    -------
-    Branch
-        Not searched yet.
-    """
-    part = choose(proportion, cell_types, chosen, renormalise=settings.subtypes.renormalise)
-    min_group = settings.search.min_group or search.least_group(len(part))
-    index, medians = state_baselines.at_medians(part, list(chosen), min_group)
-    return Branch(
-        PROPORTIONS,
-        medians.cell_types,
-        index,
-        np.full(index.shape, np.nan, np.float32),
-        medians=medians,
-        notes=list(medians.notes),
-    )
-
-
-def choose(
-    proportion: Array, cell_types: Sequence[str], chosen: Sequence[str], *, renormalise: bool
-) -> Array:
-    """Take the proportions of some types.
-
-    Parameters
-    ----------
-    proportion : np.ndarray, shape (patient, cell_type)
-        All of them.
-    cell_types, chosen : sequence of str
-        Names of the columns; those wanted.
-    renormalise : bool
-        Whether they are divided by their sum; a patient without any of them has NaN.
-
-    Returns
-    -------
-    np.ndarray of float64, shape (patient, chosen)
-        In the order of ``chosen``.
-    """
-    part: Array = np.asarray(proportion, np.float64)[
-        :, [list(cell_types).index(name) for name in chosen]
-    ]
-    if not renormalise:
-        return part
-    total = part.sum(axis=1, keepdims=True)
-    return np.asarray(np.divide(part, total, out=np.full_like(part, np.nan), where=total > 0))
-
-
 def search_states(branch: Branch, cohort: Cohort, settings: Settings, seed: int) -> Branch:
     """Test every definition of a branch, and what its groups say of patients held out.
 
@@ -282,36 +130,6 @@ def search_states(branch: Branch, cohort: Cohort, settings: Settings, seed: int)
     return dataclasses.replace(branch, found=found, apart=apart)
 
 
-def usable_genes(cohort: Cohort, cell_type: str, settings: SubtypeSettings) -> list[str]:
-    """Choose the genes in which a type's states are looked for.
-
-    Parameters
-    ----------
-    cohort : Cohort
-        Whose samples are looked at.
-    cell_type : str
-        Which.
-    settings : SubtypeSettings
-        Least skill, most genes of bulk.
-
-    Returns
-    -------
-    list of str
-        Of profiles those that the model predicts; of bulk the most variable ones.
-    """
-    found = cohort.found
-    if found.kind == "cohort":
-        return found.variable_genes(cohort.rows)
-    skill = found.skill(cell_type)
-    if skill is None:
-        return found.genes()
-    return [
-        name
-        for name, value in zip(found.genes(), skill, strict=True)
-        if np.isfinite(value) and value > settings.min_skill
-    ]
-
-
 def table(branches: Sequence[Branch], cohort: Cohort) -> pd.DataFrame:
     """Compare the branches.
 
@@ -327,8 +145,8 @@ def table(branches: Sequence[Branch], cohort: Cohort) -> pd.DataFrame:
     pd.DataFrame
         One row a branch: ``branch``, ``n_cell_types`` (with two states), ``n_definitions``,
         ``n_tested``, ``best_definition``, ``best_p``, ``best_p_max_t``, ``n_significant``,
-        ``p_count``, the concordance of patients placed by the others (``c_index``, ``c_low``,
-        ``c_high``), ``folds_with_groups`` and ``note``.
+        ``p_count``, the concordance of patients placed by the others, within strata where there
+        are any (``c_index``, ``c_low``, ``c_high``), ``folds_with_groups`` and ``note``.
     """
     return pd.DataFrame([_row(branch, cohort) for branch in branches])
 
@@ -349,26 +167,12 @@ def _row(branch: Branch, cohort: Cohort) -> dict[str, Any]:
     if branch.apart is not None:
         row |= _concordance(branch.apart.risk, cohort)
         row["folds_with_groups"] = f"{branch.apart.n_found} of {branch.apart.n_folds}"
-    return {**row, "note": "; ".join(branch.notes)}
+    said = [*branch.notes, *([] if branch.found is None else branch.found.notes)]
+    return {**row, "note": "; ".join(said)}
 
 
 def _concordance(risk: Array, cohort: Cohort) -> dict[str, float]:
-    pairs = concordance.count(cohort.durations, cohort.event_observed, risk)
+    pairs = concordance.count(cohort.durations, cohort.event_observed, risk, cohort.strata)
     reach = float(stats.norm.ppf(0.975)) * pairs.standard_error
-    return {"c_index": pairs.index, "c_low": pairs.index - reach, "c_high": pairs.index + reach}
-
-
-def _of_types(name: str, typed: list[states.TypeStates], n_patients: int) -> Branch:
-    shape = (n_patients, 0)
-    return Branch(
-        name,
-        [each.cell_type for each in typed],
-        np.column_stack([np.zeros(shape, np.int8), *(each.index for each in typed)]),
-        np.column_stack([np.zeros(shape, np.float32), *(each.strength for each in typed)]),
-        typed=typed,
-    )
-
-
-def _unpredicted(cell_type: str, n_patients: int, min_skill: float) -> states.TypeStates:
-    reason = f"fewer than {FEWEST_GENES} genes of skill above {min_skill:g}"
-    return states.without(cell_type, np.ones(n_patients, bool), states.NO_STRUCTURE, reason)
+    low, high = np.clip([pairs.index - reach, pairs.index + reach], 0, 1).tolist()
+    return {"c_index": pairs.index, "c_low": low, "c_high": high}

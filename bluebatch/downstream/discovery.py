@@ -3,11 +3,11 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import pandas as pd
 
 from bluebatch import errors
 from bluebatch.downstream import (
+    branch_states,
     branches,
     composition_clusters,
     group_logrank,
@@ -38,9 +38,10 @@ class Discovery:
     clusters : composition_clusters.Clusters or None
         Of the proportions, where there are any.
     p_clusters : float
-        Permutation p of the clusters' overall log-rank test; NaN without clusters.
+        Permutation p of the clusters' overall log-rank test; NaN without clusters or permutations.
     composition_types : list of str
-        Types whose proportions were divided by their sum before they were cut; none: they were not.
+        Types whose proportions the main branch divided by their sum before it cut them; none where
+        it did not.
     """
 
     main: Branch
@@ -105,9 +106,8 @@ def discover(
     main, others = made[0], made[1:]
     groups, luck = _group(main, cohort, settings, seed)
     clusters, p_clusters = _cluster(cohort, settings, seed)
-    chosen = (
-        list(cell_types) if cohort.found.kind != "cohort" and settings.subtypes.renormalise else []
-    )
+    divided = main.medians is not None and branch_states.renormalised(cell_types, settings)
+    chosen = list(cell_types) if divided else []
     return Discovery(main, others, groups, luck, clusters, p_clusters, chosen)
 
 
@@ -132,8 +132,6 @@ def table(discovery: Discovery, cohort: Cohort) -> pd.DataFrame:
     single = {
         "branch": branches.CLUSTERS,
         "n_tested": 1,
-        "best_p": np.nan,
-        "p_count": discovery.p_clusters,
         "best_p_max_t": discovery.p_clusters,
         "note": f"{discovery.clusters.n_clusters} clusters, one overall test by permutation",
     }
@@ -150,12 +148,14 @@ def _make_branches(
     found = cohort.found
     made: list[Branch] = []
     if found.kind != "composition":
-        made += branches.of_profiles(cohort, cell_types, settings, seed, on_type)
+        made += branch_states.of_profiles(cohort, cell_types, settings, seed, on_type)
     proportion = found.proportion(cohort.rows)
-    if proportion is not None and len(cell_types) > 1:
-        made.append(branches.of_proportions(proportion, found.cell_types, cell_types, settings))
+    if proportion is not None:
+        made.append(
+            branch_states.of_proportions(proportion, found.cell_types, cell_types, settings)
+        )
     if found.kind != "cohort" and found.cohort is not None:
-        made.append(branches.of_bulk(cohort, settings, seed))
+        made.append(branch_states.of_bulk(cohort, settings, seed))
     return made
 
 
@@ -196,12 +196,12 @@ def _cluster(
     if proportion is None or proportion.shape[1] < 2:
         return None, float("nan")
     clusters = composition_clusters.find(proportion, found.cell_types)
-    if clusters.n_clusters < 2:
+    if clusters.n_clusters < 2 or not settings.search.n_permutations:
         return clusters, float("nan")
     # Always permuted: how many clusters there are, and how small, is not known beforehand.
     permutations = group_logrank.Permutations(
         branches.rng_for(seed, "clusters"),
-        max(1, settings.search.n_permutations),
+        settings.search.n_permutations,
         min_patients=cohort.n_patients + 1,
     )
     names = [f"cluster {number}" for number in range(clusters.n_clusters)]

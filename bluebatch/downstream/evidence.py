@@ -5,15 +5,15 @@ alone, taken as the one "profile"). One cell type of all patients is held at a t
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from bluebatch import errors
-from bluebatch.expression import normalise
-from bluebatch.store import genes, places, read, schema
+from bluebatch.downstream import expression_rows
+from bluebatch.store import places, read, schema
 
 FloatArray = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.int64]
@@ -141,16 +141,16 @@ class Evidence:
             If the store lacks the type or a gene.
         """
         if self.kind == "cohort":
-            return self._log_cpm(self.results, rows, wanted)
+            return expression_rows.log_cpm(self.results, rows, wanted)
         if cell_type not in self.cell_types:
             raise errors.LabelMismatchError(
                 f"{self.path}: has no cell type {cell_type!r}, needed: one of "
                 f"{', '.join(self.cell_types)}. Name one of those."
             )
         at = self.cell_types.index(cell_type)
-        columns = _columns(self.path, wanted, self.genes())
+        columns = expression_rows.columns(self.path, wanted, self.genes())
         found = np.empty((len(rows), len(wanted)), np.float32)
-        for places_in, block in _blocks(rows):
+        for places_in, block in expression_rows.blocks(rows):
             found[places_in] = self.results.read_type("profile", block, at)[:, columns]
         return found
 
@@ -225,17 +225,34 @@ class Evidence:
                 f"{self.path}: no bulk expression is at hand. Give it with --cohort."
             )
         if store is self.results:
-            return self._log_cpm(store, rows, wanted)
+            return expression_rows.log_cpm(store, rows, wanted)
+        self.check_bulk(rows)
+        own = np.array([self.cohort_rows[self.samples[row]] for row in rows], np.int64)
+        return expression_rows.log_cpm(store, own, wanted)
+
+    def check_bulk(self, rows: IntArray) -> None:
+        """Refuse a cohort that lacks some of the samples; without a cohort there is none to lack.
+
+        Parameters
+        ----------
+        rows : np.ndarray of int, shape (patient,)
+            Rows of the results, in any order.
+
+        Raises
+        ------
+        errors.LabelMismatchError
+            If the cohort lacks one of the samples.
+        """
+        if self.cohort is None:
+            return
         names = [self.samples[row] for row in rows]
         missing = [name for name in names if name not in self.cohort_rows]
         if missing:
             raise errors.LabelMismatchError(
-                f"{store.path}: lacks {len(missing):,} of the {len(names):,} samples of "
+                f"{self.cohort.path}: lacks {len(missing):,} of the {len(names):,} samples of "
                 f"{self.path} (first: {missing[0]}). Give the cohort that the results were made "
                 "from."
             )
-        own = np.array([self.cohort_rows[name] for name in names], np.int64)
-        return self._log_cpm(store, own, wanted)
 
     def variable_genes(self, rows: IntArray) -> list[str]:
         """Choose the genes of bulk that vary most, in one streamed pass.
@@ -254,29 +271,9 @@ class Evidence:
         if store is None:
             return []
         names = store.labels["gene"]
-        total, squares, n = np.zeros(len(names)), np.zeros(len(names)), 0
-        step = schema.ROWS_PER_CHUNK
-        for start in range(0, len(rows), step):
-            block = self.bulk(rows[start : start + step], names).astype(np.float64)
-            total += block.sum(axis=0)
-            squares += (block**2).sum(axis=0)
-            n += len(block)
-        variance = squares / n - (total / n) ** 2
-        # Rounding leaves a constant gene a variance of about 1e-14 times its square.
-        varies = variance > 1e-9 * (1 + squares / n)
-        order = np.argsort(-variance, kind="stable")
-        chosen = np.sort([at for at in order if varies[at]][: self.max_genes])
-        return [names[int(at)] for at in chosen]
-
-    @staticmethod
-    def _log_cpm(store: read.Store, rows: IntArray, wanted: Sequence[str]) -> FloatArray:
-        columns = _columns(store.path, wanted, store.labels["gene"])
-        found = np.empty((len(rows), len(wanted)), np.float32)
-        for places_in, block in _blocks(rows):
-            library = store.read("library_size", block)
-            values = store.read("expression", block)
-            found[places_in] = normalise.select_log_cpm(values, columns, library)
-        return found
+        blocks = range(0, len(rows), schema.ROWS_PER_CHUNK)
+        read_rows = (self.bulk(rows[at : at + schema.ROWS_PER_CHUNK], names) for at in blocks)
+        return [names[at] for at in expression_rows.most_variable(read_rows, self.max_genes)]
 
 
 def open_evidence(
@@ -318,22 +315,3 @@ def open_evidence(
             "the results were made from."
         )
     return Evidence(store, bulk, rows, max_genes)
-
-
-def _columns(path: str, wanted: Sequence[str], available: Sequence[str]) -> IntArray:
-    found = genes.match(wanted, available)
-    if len(found.missing):
-        raise errors.LabelMismatchError(
-            f"{path}: lacks {len(found.missing):,} of {len(wanted):,} genes (first: "
-            f"{found.missing[0]}). Give results of the same genes."
-        )
-    return found.index
-
-
-def _blocks(rows: IntArray) -> Iterator[tuple[IntArray, IntArray]]:
-    """Group rows by the chunk they are in: where they go, and the rows in increasing order."""
-    order = np.argsort(rows, kind="stable")
-    chunk = rows[order] // schema.ROWS_PER_CHUNK
-    for piece in np.split(order, np.flatnonzero(np.diff(chunk)) + 1):
-        if len(piece):
-            yield piece, rows[piece]

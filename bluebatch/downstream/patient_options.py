@@ -1,6 +1,7 @@
 """Who the patients of a run are: the flags that subtype and transfer share, and what they make."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -84,8 +85,6 @@ class Cohort:
         One sample each.
     strata : np.ndarray of int or None, shape (patient,)
         Within which patients are compared; those whose level is not known are one more.
-    strata_names : list of str
-        Of the levels.
     notes : list of str
         What was made of the tables.
     """
@@ -93,7 +92,6 @@ class Cohort:
     found: Evidence
     patients: patient_rows.Patients
     strata: npt.NDArray[Any] | None
-    strata_names: list[str]
     notes: list[str]
 
     @property
@@ -140,6 +138,17 @@ class Cohort:
         """
         return len(self.patients.names)
 
+    @functools.cached_property
+    def variable_genes(self) -> list[str]:
+        """Choose the genes of bulk that vary most among the patients, once.
+
+        Returns
+        -------
+        list of str
+            As `Evidence.variable_genes` gives them.
+        """
+        return self.found.variable_genes(self.rows)
+
 
 def open_cohort(results: str | places.Place, options: PatientOptions, max_genes: int) -> Cohort:
     """Open results and match their samples to the patients of the clinical table.
@@ -173,9 +182,10 @@ def open_cohort(results: str | places.Place, options: PatientOptions, max_genes:
         options.patient_from_sample,
         options.leave_out,
     )
+    found.check_bulk(patients.rows)
     notes = [*table.notes, *patients.notes]
     if not options.strata:
-        return Cohort(found, patients, None, [], notes)
+        return Cohort(found, patients, None, notes)
     divided = levels.divide(patients.table, options.strata)
     index = np.where(divided.index < 0, len(divided.names), divided.index)
-    return Cohort(found, patients, index, divided.names, [*notes, *divided.notes])
+    return Cohort(found, patients, index, [*notes, *divided.notes])

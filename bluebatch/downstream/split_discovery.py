@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bluebatch.downstream import (
+    branch_states,
     branches,
     definitions,
     group_rules,
@@ -135,9 +136,9 @@ class Discovery:
     def _find(self, cell_type: str, patients: Array, genes: Array) -> states.TypeStates:
         allowed = [name for name, may in zip(self.genes, genes, strict=True) if may]
         if self.cohort.found.kind == "profile":
-            known = set(branches.usable_genes(self.cohort, cell_type, self.settings.subtypes))
+            known = set(branch_states.usable_genes(self.cohort, cell_type, self.settings.subtypes))
             allowed = [name for name in allowed if name in known]
-        if len(allowed) < branches.FEWEST_GENES:
+        if len(allowed) < branch_states.FEWEST_GENES:
             nobody = np.zeros(len(patients), dtype=bool)
             return states.without(cell_type, nobody, states.NO_STRUCTURE, "too few genes")
         matrix = self.cohort.found.profile(cell_type, self.cohort.rows[patients], allowed)
@@ -174,7 +175,7 @@ def compare(
         If there are too few patients or genes to be split.
     """
     found = cohort.found
-    genes = found.variable_genes(cohort.rows) if found.kind == "cohort" else found.genes()
+    genes = cohort.variable_genes if found.kind == "cohort" else found.genes()
     rng = branches.rng_for(seed, "split samples")
     whole = Discovery(cohort, list(cell_types), genes, settings, rng)
     shape = (cohort.n_patients, len(genes))

@@ -70,7 +70,12 @@ def divide(table: pd.DataFrame, columns: Sequence[str]) -> Strata:
     index = np.array(
         [places[label] if there else -1 for label, there in zip(labels, known, strict=True)]
     )
-    notes = [note for column in found for note in clinical_columns.count_unknown(column)]
+    notes = []
+    if not known.all():
+        notes.append(
+            f"strata: unknown of {int((~known).sum()):,} of {len(known):,} patients, who are "
+            "compared among themselves"
+        )
     n_alone = int((np.bincount(index[known], minlength=len(names)) == 1).sum())
     if n_alone:
         notes.append(

@@ -101,7 +101,7 @@ def compare(
     if cohort.found.kind == "composition":
         return Expression({}, pd.DataFrame(), pd.DataFrame(), signatures, notes)
     found = cohort.found
-    genes = found.variable_genes(cohort.rows) if found.kind == "cohort" else found.genes()
+    genes = cohort.variable_genes if found.kind == "cohort" else found.genes()
     background = None if sets is None else gene_sets.within(sets, genes, settings.gene_sets)
     notes += [] if background is None else background.notes
     each_type = differential.per_type(
@@ -144,7 +144,7 @@ def _fit_signatures(
 ) -> tuple[dict[str, signature.Signature], list[str]]:
     if cohort.found.bulk_store() is None:
         return {}, ["no bulk signature: no bulk expression is at hand; give it with --cohort"]
-    genes = cohort.found.variable_genes(cohort.rows)
+    genes = cohort.variable_genes
     bulk = cohort.found.bulk(cohort.rows, genes)
     return signature.fit_groups(bulk, genes, np.asarray(group), settings)
 

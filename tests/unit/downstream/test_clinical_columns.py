@@ -75,7 +75,7 @@ def test_divide__combinations_that_occur() -> None:
     assert found.names == ["sex=f & flt3=0", "sex=m & flt3=0", "sex=m & flt3=1"]
     assert found.index.tolist() == [2, 0, 1, -1]
     assert found.notes == [
-        "flt3: unknown of 1 of 4 patients, who are left out of every model that has it",
+        "strata: unknown of 1 of 4 patients, who are compared among themselves",
         "strata: 3 of 3 have one patient, who is compared with nobody",
     ]
 
