@@ -5,6 +5,7 @@ from typing import Any
 
 from bluebatch import errors
 from bluebatch.downstream import (
+    covariates,
     discovery,
     gene_sets,
     subtype_expression,
@@ -70,18 +71,20 @@ def run(
     transfer_files.check(out, inputs, overwrite=options.overwrite)
     cohort = open_cohort(results, options, settings.subtypes.max_bulk_genes)
     cell_types = _choose_types(cohort, options)
-    sets = None if options.gene_sets is None else gene_sets.read(options.gene_sets)
+    sets = _read_sets(cohort, options, settings)
+    # A wrong covariate is told before the search, not after it.
+    named = options.covariates
+    beside = covariates.design(cohort.patients.table, named) if named else None
     with progress.bar("states", len(cell_types), "types") as step:
         found = discovery.discover(cohort, cell_types, settings, options.seed, step)
     tables = subtype_tables.build(found, cohort)
-    notes = [*cohort.notes, *found.search.notes, *(sets.notes if sets is not None else [])]
+    notes = [*cohort.notes, *found.main.notes, *found.search.notes]
+    notes += [*(sets.notes if sets is not None else [])]
     tests: list[Any] = []
     expression = None
     if found.groups is not None:
         groups = found.groups
-        described = subtype_survival.describe(
-            cohort, found, groups, options.covariates, options.seed
-        )
+        described = subtype_survival.describe(cohort, found, groups, beside, options.seed)
         tables |= described.tables
         tests += described.tests
         with progress.bar("expression", len(cell_types), "types") as step:
@@ -92,6 +95,22 @@ def run(
     work = subtype_files.Work(cohort, found, tables, expression, notes)
     resolved = settings.model_dump(mode="json")
     return subtype_files.write(out, work, resolved, options.clinical, options.seed)
+
+
+def _read_sets(
+    cohort: Cohort, options: Options, settings: Settings
+) -> gene_sets.GeneSetFile | None:
+    """Read gene sets; those that the results have no genes of are refused before any work."""
+    if options.gene_sets is None:
+        return None
+    sets = gene_sets.read(options.gene_sets)
+    found = cohort.found
+    if found.kind == "composition":
+        said = f"{options.gene_sets}: not tested, for the results hold proportions alone"
+        return sets._replace(notes=[*sets.notes, said])
+    genes = cohort.variable_genes if found.kind == "cohort" else found.genes()
+    gene_sets.within(sets, genes, settings.gene_sets)
+    return sets
 
 
 def _choose_types(cohort: Cohort, options: Options) -> list[str]:

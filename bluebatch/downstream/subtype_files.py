@@ -98,7 +98,8 @@ def write(
         n_figures = subtype_figures.draw_all(
             folder / "figures", found, cohort, tables, expression, seed
         )
-        summary = Summary(str(out), cohort, found, tables, n_figures, work.notes)
+        alpha = settings["search"]["alpha"]
+        summary = Summary(str(out), cohort, found, tables, n_figures, alpha, work.notes)
         content = {**summary.as_dict(), **attributes, "bluebatch": metadata.version("bluebatch")}
         text = json.dumps(report.plain(content), indent=1, allow_nan=False, default=str)
         (folder / SUMMARY_FILE).write_text(text + "\n")
@@ -106,8 +107,14 @@ def write(
 
 
 def _write_expression(folder: pathlib.Path, expression: Expression) -> None:
+    used: set[str] = set()
     for name, table in expression.tests.items():
-        file = folder / "differential" / f"{file_name(name)}.csv"
+        # Names that differ in signs alone must not share a file.
+        stem = file_name(name)
+        while stem in used:
+            stem += "_"
+        used.add(stem)
+        file = folder / "differential" / f"{stem}.csv"
         file.parent.mkdir(exist_ok=True)
         table.to_csv(file, index=False)
     for name, table in (("reciprocal", expression.reciprocal), ("gene_sets", expression.sets)):

@@ -43,7 +43,7 @@ def write_store(
         "event_observed": patients.event_observed.astype(np.int8),
         "state": main.index,
         "state_strength": main.strength,
-        "member": np.where(found.considered, found.inside, -1).astype(np.int8),
+        "member": np.where(found.considered, found.inside.view(np.int8), np.int8(-1)),
         "pick": found.definitions.picks,
         **{name: table[name].to_numpy(float) for name in ("p", "q", "p_max_t", "z")},
     }

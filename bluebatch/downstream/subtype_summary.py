@@ -27,6 +27,8 @@ class Summary:
         As they were written.
     n_figures : int
         Figures drawn.
+    alpha : float
+        Definitions are significant where q is below it.
     notes : list of str
         What a reader should know.
     """
@@ -36,6 +38,7 @@ class Summary:
     found: Discovery
     tables: dict[str, Any]
     n_figures: int
+    alpha: float
     notes: list[str]
 
     def as_text(self) -> str:
@@ -54,7 +57,7 @@ class Summary:
             "",
             f"{self.found.main.name}: {searched.n_tested:,} of {len(searched.definitions):,} "
             f"definitions tested (at least {searched.min_group} patients on both sides), "
-            f"{searched.n_significant:,} with q below .05, permutation p of as many "
+            f"{searched.n_significant:,} with q below {self.alpha:g}, permutation p of as many "
             f"{_p(searched.p_count)}",
             *self._best_lines(),
             "",
@@ -86,6 +89,7 @@ class Summary:
             "n_definitions": len(searched.definitions),
             "n_tested": searched.n_tested,
             "n_significant": searched.n_significant,
+            "alpha": self.alpha,
             "p_count": searched.p_count,
             "min_group": searched.min_group,
             "groups": None
@@ -129,7 +133,7 @@ class Summary:
             numbers = [_n(row.get(name)) for name in ("n_tested", "n_significant")]
             p = [_p(row.get(name)) for name in ("best_p", "best_p_max_t", "p_count")]
             rows.append([row["branch"], *numbers, *p, report.show(c_index)])
-        header = ["the same search on", "tested", "q < .05", "best p", "of the search"]
+        header = ["the same search on", "tested", f"q < {self.alpha:g}", "best p", "of the search"]
         return report.align([*header, "of the count", "C, held out"], rows)
 
     def _group_lines(self) -> list[str]:

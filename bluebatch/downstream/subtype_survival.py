@@ -1,7 +1,6 @@
 """Survival of the three groups, and what of it is more than the search that made them."""
 
 import dataclasses
-from collections.abc import Sequence
 
 import pandas as pd
 
@@ -23,6 +22,7 @@ from bluebatch.downstream.patterns import Groups
 
 # A repeat takes seconds where patients are many, and changes little there.
 MAX_REPEATS, PATIENTS_REPEATED = 10, 10_000
+SCHOENFELD = "scaled Schoenfeld residuals"
 GROUPS, APART = "group", "groups without the patient"
 
 
@@ -46,7 +46,11 @@ class Survival:
 
 
 def describe(
-    cohort: Cohort, found: Discovery, groups: Groups, columns: Sequence[str], seed: int
+    cohort: Cohort,
+    found: Discovery,
+    groups: Groups,
+    beside: covariates.Covariates | None,
+    seed: int,
 ) -> Survival:
     """Describe and test the groups.
 
@@ -58,8 +62,8 @@ def describe(
         Where patients are placed by the others.
     groups : Groups
         Three of them.
-    columns : sequence of str
-        Clinical columns that models adjust for.
+    beside : covariates.Covariates or None
+        What models adjust for.
     seed : int
         Of permutations and folds.
 
@@ -69,15 +73,9 @@ def describe(
         Tables ``survival``, ``at_risk``, ``logrank``, ``pairwise``, ``hazards``,
         ``hazard_tests``, ``proportional_hazards``, ``stratified_hazards``, ``restricted_mean``,
         ``restricted_mean_differences``, ``concordance`` and ``clinical``.
-
-    Raises
-    ------
-    errors.BluebatchError
-        If a covariate is not there, constant or unknown throughout.
     """
     times, events = cohort.durations, cohort.event_observed
     who = (times, events, groups.index, groups.names)
-    beside = covariates.design(cohort.patients.table, columns) if columns else None
     curves = survival.curves(*who)
     permutations = group_logrank.Permutations(branches.rng_for(seed, "log-rank of groups"))
     ranked = group_logrank.logrank(*who, cohort.strata, permutations)
@@ -136,7 +134,7 @@ def _concordance(
 
 def _tests(found: Discovery, tables: dict[str, pd.DataFrame]) -> list[pd.DataFrame]:
     named = subtype_tables.named
-    chosen, plain = subtype_tables.CHOSEN, subtype_tables.PLAIN
+    chosen = subtype_tables.CHOSEN
     overall, pairs = tables["logrank"], tables["pairwise"]
     rows = [
         named(
@@ -147,6 +145,7 @@ def _tests(found: Discovery, tables: dict[str, pd.DataFrame]) -> list[pd.DataFra
                 "subject": overall["comparison"],
                 "statistic": overall["statistic"],
                 "p": overall["p"],
+                "p_permutation": overall["p_permuted"],
             },
         ),
         named(
@@ -158,6 +157,7 @@ def _tests(found: Discovery, tables: dict[str, pd.DataFrame]) -> list[pd.DataFra
                 "statistic": pairs["statistic"],
                 "p": pairs["p"],
                 "q": pairs["q"],
+                "p_permutation": pairs["p_permuted"],
             },
         ),
     ]
@@ -168,15 +168,7 @@ def _tests(found: Discovery, tables: dict[str, pd.DataFrame]) -> list[pd.DataFra
             "p_permutation": [found.luck.p],
         }
         rows.append(named("groups", "log-rank", subtype_tables.PERMUTED, luck))
-    ratios, checks = tables["hazards"], tables["proportional_hazards"]
-    shown = {"subject": ratios["model"] + ": " + ratios["term"], "p": ratios["p"]}
-    rows.append(named("Cox models", "Wald", chosen, shown))
-    shown = {
-        "subject": checks["covariate"] + ": " + checks["term"],
-        "statistic": checks["statistic"],
-        "p": checks["p"],
-    }
-    rows.append(named("proportional hazards", "scaled Schoenfeld residuals", plain, shown))
+    rows += _of_models(tables)
     means = tables["restricted_mean_differences"]
     shown = {
         "subject": means["second"] + " against " + means["first"],
@@ -187,5 +179,26 @@ def _tests(found: Discovery, tables: dict[str, pd.DataFrame]) -> list[pd.DataFra
     clinical = tables["clinical"]
     for test, part in clinical.groupby("test", sort=False):
         shown = {name: part[name] for name in ("statistic", "p", "q")} | {"subject": part["column"]}
-        rows.append(named("groups against clinical columns", str(test), plain, shown))
+        rows.append(named("groups against clinical columns", str(test), chosen, shown))
+    return rows
+
+
+def _of_models(tables: dict[str, pd.DataFrame]) -> list[pd.DataFrame]:
+    """List the tests of Cox models; what has no groups in it was not chosen by survival."""
+    ratios, wholes = tables["hazards"], tables["hazard_tests"]
+    checks = tables["proportional_hazards"]
+    made = [
+        ("Cox models", "Wald", ratios, ratios["covariate"], ratios["term"]),
+        ("Cox models", "likelihood ratio", wholes, wholes["tested"], wholes["tested"]),
+        ("proportional hazards", SCHOENFELD, checks, checks["covariate"], checks["term"]),
+    ]
+    rows = []
+    for family, test, table, source, term in made:
+        shown = table.reindex(columns=["statistic", "p"]).assign(
+            subject=table["model"] + ": " + term
+        )
+        alone = (table["model"] == hazards.UNIVARIABLE) & (source != hazards.GROUP)
+        plain = alone & (source != proportional.EVERY)
+        for worth, part in ((subtype_tables.CHOSEN, ~plain), (subtype_tables.PLAIN, plain)):
+            rows.append(subtype_tables.named(family, test, worth, shown[part & shown["p"].notna()]))
     return rows

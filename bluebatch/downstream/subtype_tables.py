@@ -9,6 +9,7 @@ import pandas as pd
 
 from bluebatch.downstream import discovery as found_groups
 from bluebatch.downstream import hazards, states
+from bluebatch.downstream.branches import Branch
 from bluebatch.downstream.discovery import Discovery
 from bluebatch.downstream.patient_options import Cohort
 
@@ -96,45 +97,43 @@ def definitions(found: Discovery, cohort: Cohort) -> pd.DataFrame:
 
 
 def tests(found: Discovery, others: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """List every test that was made.
+    """List every test that was made, but those of single genes, which have files of their own.
 
     Parameters
     ----------
     found : Discovery
-        With the searches of all branches.
+        With the states and searches of all branches, and the clusters of proportions.
     others : sequence of pd.DataFrame
         Further tests, with columns of `TEST_COLUMNS`.
 
     Returns
     -------
     pd.DataFrame
-        One row a test, columns `TEST_COLUMNS`.
+        One row a test, columns `TEST_COLUMNS`. Of states the statistic is the share of variance
+        between them.
     """
-    parts = [
-        branch.found.table[branch.found.table["tested"]].assign(
-            family=f"search: {branch.name}",
-            subject=lambda table: table["definition"],
-            test="log-rank",
-            statistic=lambda table: table["z"] ** 2,
-            p_permutation=lambda table: table["p_max_t"],
-            worth=SEARCHED,
-        )
-        for branch in (found.main, *found.others)
-        if branch.found is not None
-    ]
-    parts += others
-    filled = [part.reindex(columns=TEST_COLUMNS) for part in parts if len(part)]
-    return pd.concat(filled, ignore_index=True)
+    parts: list[pd.DataFrame] = []
+    for branch in (found.main, *found.others):
+        parts += [_of_states(branch), *_of_search(branch)]
+    if found.clusters is not None and not np.isnan(found.p_clusters):
+        shown = {"subject": ["all clusters"], "p_permutation": [found.p_clusters]}
+        parts.append(named("clusters of proportions", "log-rank", PLAIN, shown))
+    filled = [part.astype(object) for part in (*parts, *others) if len(part)]
+    if not filled:
+        return pd.DataFrame(columns=TEST_COLUMNS)
+    return pd.concat(filled, ignore_index=True).infer_objects()
 
 
-def named(family: str, test: str, worth: str, table: Mapping[str, object]) -> pd.DataFrame:
+def named(
+    family: str, test: str, worth: str, table: Mapping[str, object] | pd.DataFrame
+) -> pd.DataFrame:
     """Make rows of tests.
 
     Parameters
     ----------
     family, test, worth : str
         The same for all rows.
-    table : mapping of str to sequence
+    table : mapping of str to sequence, or pd.DataFrame
         Further columns: ``subject``, ``statistic``, ``p``, ``q``, ``p_permutation``.
 
     Returns
@@ -144,6 +143,38 @@ def named(family: str, test: str, worth: str, table: Mapping[str, object]) -> pd
     """
     rows = pd.DataFrame(dict(table)).assign(family=family, test=test, worth=worth)
     return rows.reindex(columns=TEST_COLUMNS)
+
+
+def _of_states(branch: Branch) -> pd.DataFrame:
+    measured = [each for each in branch.typed if np.isfinite(each.p_structure)]
+    shown = {
+        "subject": [each.cell_type for each in measured],
+        "statistic": [each.separation for each in measured],
+        "p_permutation": [each.p_structure for each in measured],
+    }
+    return named(f"states: {branch.name}", "two states against one cloud", PLAIN, shown)
+
+
+def _of_search(branch: Branch) -> list[pd.DataFrame]:
+    if branch.found is None:
+        return []
+    tested = branch.found.table[branch.found.table["tested"]]
+    shown = {
+        "subject": tested["definition"],
+        "statistic": tested["z"] ** 2,
+        "p": tested["p"],
+        "q": tested["q"],
+        "p_permutation": tested["p_max_t"],
+    }
+    count = {
+        "subject": ["as many significant definitions"],
+        "statistic": [branch.found.n_significant],
+        "p_permutation": [branch.found.p_count],
+    }
+    rows = [named(f"search: {branch.name}", "log-rank", SEARCHED, shown)]
+    if np.isfinite(branch.found.p_count):
+        rows.append(named(f"count: {branch.name}", "permutation", PERMUTED, count))
+    return rows
 
 
 def _ratio(inside: Array, considered: Array, cohort: Cohort) -> list[float]:
