@@ -85,7 +85,7 @@ class Column:
         return f"{value:g}" if isinstance(value, float) else value
 
 
-def read(name: str, series: "pd.Series[Any]") -> Column:
+def read(name: str, series: "pd.Series[Any]", use: str = "covariate") -> Column:
     """Read a column as numbers or as levels, by what stands in it.
 
     Parameters
@@ -94,6 +94,8 @@ def read(name: str, series: "pd.Series[Any]") -> Column:
         Its header, for messages.
     series : pd.Series of str
         Texts; `sample_table.GAPS`, "Unknown", "N.D." and the like are unknown.
+    use : str
+        What it is taken for, for messages.
 
     Returns
     -------
@@ -110,7 +112,7 @@ def read(name: str, series: "pd.Series[Any]") -> Column:
     known = ~texts.str.casefold().isin(_GAPS).to_numpy()
     if not known.any():
         raise errors.ValuesError(
-            f"covariate {name}: unknown of all {len(texts):,} patients, needed: two values. "
+            f"{use} {name}: unknown of all {len(texts):,} patients, needed: two values. "
             "Leave it out."
         )
     numbers = pd.to_numeric(texts.where(known), errors="coerce").to_numpy(dtype=np.float64)
@@ -118,14 +120,14 @@ def read(name: str, series: "pd.Series[Any]") -> Column:
     distinct = set(numbers[are].tolist())
     if are.sum() > known.sum() / 2 and len(distinct) > MAX_CODES and (known & ~are).any():
         raise errors.ValuesError(
-            f"covariate {name}: {int((known & ~are).sum()):,} of {int(known.sum()):,} known values "
+            f"{use} {name}: {int((known & ~are).sum()):,} of {int(known.sum()):,} known values "
             f"are no numbers (first: {texts[known & ~are].iloc[0]!r}), needed: all or none. "
             "Write numbers, or leave those fields empty."
         )
     all_numbers = bool((are == known).all())
     if len(distinct) == 1 if all_numbers else texts[known].nunique() == 1:
         raise errors.ValuesError(
-            f"covariate {name}: is {texts[known].iloc[0]!r} in all {int(known.sum()):,} patients "
+            f"{use} {name}: is {texts[known].iloc[0]!r} in all {int(known.sum()):,} patients "
             "of whom it is known, needed: two values. Leave it out."
         )
     if all_numbers and (len(distinct) > MAX_CODES or distinct <= {0.0, 1.0}):
@@ -135,7 +137,7 @@ def read(name: str, series: "pd.Series[Any]") -> Column:
     return Column(name, CATEGORICAL, words, known)
 
 
-def take(table: pd.DataFrame, name: str) -> Column:
+def take(table: pd.DataFrame, name: str, use: str = "covariate") -> Column:
     """Read a column by its name, refusing what names the patients.
 
     Parameters
@@ -144,6 +146,8 @@ def take(table: pd.DataFrame, name: str) -> Column:
         One row a patient.
     name : str
         Of a column.
+    use : str
+        What it is taken for, for messages.
 
     Returns
     -------
@@ -159,14 +163,14 @@ def take(table: pd.DataFrame, name: str) -> Column:
     """
     if name not in table.columns:
         raise errors.LabelMismatchError(
-            f"covariate {name}: the clinical table has no such column; it has "
+            f"{use} {name}: the clinical table has no such column; it has "
             f"{', '.join(map(str, table.columns))}. Name one of those."
         )
-    column = read(name, table[name])
+    column = read(name, table[name], use)
     n_levels, n_known = len(column.levels), int(column.known.sum())
     if column.kind == CATEGORICAL and n_levels > max(2, MAX_DISTINCT * n_known):
         raise errors.ValuesError(
-            f"covariate {name}: {n_levels:,} different texts in {n_known:,} patients, needed: "
+            f"{use} {name}: {n_levels:,} different texts in {n_known:,} patients, needed: "
             "levels that patients share, or numbers. It names patients: leave it out."
         )
     return column

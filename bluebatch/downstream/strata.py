@@ -55,7 +55,7 @@ def divide(table: pd.DataFrame, columns: Sequence[str]) -> Strata:
     errors.ValuesError
         If a column is of numbers, unknown throughout, constant, or names the patients.
     """
-    found = [clinical_columns.take(table, name) for name in dict.fromkeys(columns)]
+    found = [clinical_columns.take(table, name, "strata") for name in dict.fromkeys(columns)]
     for column in found:
         if column.kind == clinical_columns.NUMERIC and len(column.levels) > 2:
             raise errors.ValuesError(

@@ -84,3 +84,13 @@ def test_divide__numbers_are_refused() -> None:
     table = pd.DataFrame({"age": [str(20 + at) for at in range(9)]})
     with pytest.raises(errors.ValuesError, match="strata age: 9 different numbers"):
         strata.divide(table, ["age"])
+
+
+def test_divide__a_wrong_column_is_told_as_strata() -> None:
+    table = pd.DataFrame({"site": ["a"] * 9, "id": [f"p{at}" for at in range(9)]})
+    with pytest.raises(errors.LabelMismatchError, match="strata sex: .* it has site, id"):
+        strata.divide(table, ["sex"])
+    with pytest.raises(errors.ValuesError, match="strata site: is 'a' in all 9 patients"):
+        strata.divide(table, ["site"])
+    with pytest.raises(errors.ValuesError, match="strata id: 9 different texts in 9 patients"):
+        strata.divide(table, ["id"])
