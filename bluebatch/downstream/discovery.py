@@ -163,8 +163,9 @@ def _why_none(path: str, branch: Branch) -> str:
     said = "; ".join(f"{each.cell_type}: {each.verdict}, {each.reason}" for each in branch.typed)
     said = said or "; ".join(branch.notes)
     return (
-        f"{path}: no cell type has two states ({said}), needed: one at least. Give more patients, a "
-        'smaller --min-group or other --cell-types, or split them without evidence by [states] no_structure = "split".'
+        f"{path}: no cell type has two states ({said}), needed: one at least. Give more patients, "
+        "a smaller --min-group or other --cell-types, or split them without evidence by "
+        '[states] no_structure = "split".'
     )
 
 

@@ -88,7 +88,7 @@ def test_divide__numbers_are_refused() -> None:
 
 def test_divide__a_wrong_column_is_told_as_strata() -> None:
     table = pd.DataFrame({"site": ["a"] * 9, "id": [f"p{at}" for at in range(9)]})
-    with pytest.raises(errors.LabelMismatchError, match="strata sex: .* it has site, id"):
+    with pytest.raises(errors.LabelMismatchError, match=r"strata sex: .* it has site, id"):
         strata.divide(table, ["sex"])
     with pytest.raises(errors.ValuesError, match="strata site: is 'a' in all 9 patients"):
         strata.divide(table, ["site"])
