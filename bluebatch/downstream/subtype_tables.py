@@ -97,7 +97,7 @@ def definitions(found: Discovery, cohort: Cohort) -> pd.DataFrame:
 
 
 def tests(found: Discovery, others: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """List every test that was made, but those of single genes, which have files of their own.
+    """List every test that was made, but those of genes and gene sets, which have other files.
 
     Parameters
     ----------
