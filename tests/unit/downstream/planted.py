@@ -8,10 +8,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import special
 
 from bluebatch.store import schema, write
 
 Array = npt.NDArray[Any]
+SPREAD, DECAY, SHARED = 0.5, 0.8, 0.8
+# Of a Dirichlet distribution, for each type: proportions are much alike.
+CONCENTRATION = 8.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +40,14 @@ class Plan:
         Difference of those genes between states, in standard deviations of a gene.
     absent : float
         Share of patients without the last of the one-blob types.
+    n_axes : int
+        Axes that genes of a type vary along together, each `DECAY` times as long as the one before;
+        they hold `SHARED` of a gene's variance. 0: genes vary independently.
+    follows : float
+        Log odds of state 1 per standard deviation of the type's proportion; 0: states and
+        proportions are independent.
+    from_proportion : float
+        Log hazard per standard deviation of the first type's proportion.
     """
 
     n_patients: int = 160
@@ -46,6 +58,9 @@ class Plan:
     n_genes: int = 60
     distance: float = 2.5
     absent: float = 0.1
+    n_axes: int = 0
+    follows: float = 0.0
+    from_proportion: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,31 +100,69 @@ def draw(plan: Plan, seed: int, direction_seed: int = 0) -> Planted:
     base = fixed.uniform(4, 9, (len(cell_types), plan.n_genes))
     sign = fixed.choice([-1, 1], (len(cell_types), plan.n_genes))
     differs = fixed.random((len(cell_types), plan.n_genes)) < 0.4
-    shift = 0.5 * plan.distance * sign * differs
-    state = {name: rng.random(n) < 0.5 for name in plan.two_state}
-    profile = base + 0.5 * rng.normal(size=(n, len(cell_types), plan.n_genes))
+    shift = SPREAD * plan.distance * sign * differs
+    lots = [rng.random(n) for _ in plan.two_state]
+    profile = base + _scatter((n, len(cell_types), plan.n_genes), plan.n_axes, rng, fixed)
+    proportion = rng.dirichlet(np.full(len(cell_types), CONCENTRATION), n)
+    usual = standardise(proportion)
+    state = {}
     for at, name in enumerate(plan.two_state):
+        state[name] = lots[at] < special.expit(plan.follows * usual[:, at])
         profile[:, at] += shift[at] * state[name][:, None]
-    proportion = rng.dirichlet(np.full(len(cell_types), 8.0), n)
     linear = np.einsum("pt,ptg->pg", proportion, 2.0**profile - 1)
     gone = rng.random(n) < plan.absent
     if plan.one_blob:
         profile[gone, len(cell_types) - 1] = np.nan
     inside = np.all([state[name] for name in plan.protective], axis=0)
-    hazard = np.where(inside, plan.hazard_ratio, 1.0) / 600
-    death, censored = rng.exponential(1 / hazard), rng.uniform(300, 3000, n)
+    durations, event = survive(plan, inside, usual[:, 0], rng)
     return Planted(
         state,
         inside,
         profile.astype(np.float32),
         proportion,
         linear,
-        np.round(np.minimum(death, censored), 1),
-        (death <= censored).astype(int),
+        durations,
+        event,
         cell_types,
         [f"G{at:03d}" for at in range(plan.n_genes)],
         [f"P{at:04d}" for at in range(n)],
     )
+
+
+def survive(
+    plan: Plan, inside: Array, usual: Array, rng: np.random.Generator
+) -> tuple[Array, Array]:
+    """Draw days and events of patients with and without the planted definition.
+
+    `usual` is the first type's proportion, in standard deviations from the mean.
+    """
+    hazard = np.where(inside, plan.hazard_ratio, 1.0) * np.exp(plan.from_proportion * usual) / 600
+    death, censored = rng.exponential(1 / hazard), rng.uniform(300, 3000, len(inside))
+    return np.round(np.minimum(death, censored), 1), (death <= censored).astype(int)
+
+
+def standardise(proportion: Array) -> Array:
+    """Express proportions in standard deviations of the Dirichlet distribution from its mean."""
+    mean = 1 / proportion.shape[1]
+    variance = mean * (1 - mean) / (CONCENTRATION * proportion.shape[1] + 1)
+    return np.asarray((proportion - mean) / np.sqrt(variance))
+
+
+def _scatter(
+    shape: tuple[int, int, int], n_axes: int, rng: np.random.Generator, fixed: np.random.Generator
+) -> Array:
+    """Scatter genes about their means, with a standard deviation of `SPREAD` on average."""
+    noise = SPREAD * rng.normal(size=shape)
+    if not n_axes:
+        return noise
+    n_patients, n_types, n_genes = shape
+    lengths = DECAY ** np.arange(n_axes)
+    lengths *= SPREAD * np.sqrt(SHARED * n_genes / np.sum(lengths**2))
+    noise *= np.sqrt(1 - SHARED)
+    for at in range(n_types):
+        axes = np.linalg.qr(fixed.normal(size=(n_genes, n_axes)))[0]
+        noise[:, at] += (rng.normal(size=(n_patients, n_axes)) * lengths) @ axes.T
+    return noise
 
 
 def write_results(path: pathlib.Path, planted: Planted) -> pathlib.Path:
