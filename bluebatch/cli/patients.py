@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from bluebatch.cli import options, output, science
-from bluebatch.downstream import subtype, transfer
+from bluebatch.downstream import subtype, transfer, transfer_files
 from bluebatch.downstream.clinical import EndpointSettings
 from bluebatch.downstream.subtype_settings import Settings
 
@@ -128,7 +128,8 @@ def subtype_command(
     composition store (`ingest --kind proportion`) for proportions alone.
     """
     settings = science.load(config_name).part(Settings)
-    output.tell(subtype.run(results, out, settings, subtype.Options(**how)))
+    with transfer_files.all_or_nothing(out):
+        output.tell(subtype.run(results, out, settings, subtype.Options(**how)))
 
 
 @click.command("transfer")
@@ -140,4 +141,5 @@ def transfer_command(
     subtypes: options.Place, results: options.Place, out: options.Place, **how: Any
 ) -> None:
     """Test the frozen groups of SUBTYPES on the RESULTS of a second cohort; nothing is refitted."""
-    output.tell(transfer.run(subtypes, results, out, transfer.Options(**how)))
+    with transfer_files.all_or_nothing(out):
+        output.tell(transfer.run(subtypes, results, out, transfer.Options(**how)))

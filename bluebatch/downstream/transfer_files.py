@@ -1,5 +1,6 @@
 """The folder of a transfer: whole or not there, and replaced only where it is ours."""
 
+import errno
 import json
 import os
 import pathlib
@@ -37,14 +38,13 @@ def check(
     ------
     errors.OutputExistsError
         If it is or holds an input, something stands there, or that is not ours.
+    PermissionError
+        If nothing may be written there.
     """
     outputs.check(out, inputs, overwrite=False)
     folder = places.place(out)
     with places.reached(folder):
-        if folder.is_file():
-            raise errors.OutputExistsError(
-                f"{out}: is a file, needed: a folder. Give another --out."
-            )
+        _check_place(folder)
         found = sorted(each.name for each in folder.iterdir()) if folder.is_dir() else []
     if not found:
         return
@@ -58,6 +58,44 @@ def check(
             f"{out}: is a folder of other files than subtypes' ({found[0]}, ...), "
             "and --overwrite removes no such folder. Choose another --out."
         )
+
+
+@contextmanager
+def all_or_nothing(out: str | places.Place) -> Iterator[None]:
+    """Tell of a run that stops early that nothing of it is kept.
+
+    Parameters
+    ----------
+    out : str, pathlib.Path or upath.UPath
+        Folder of `whole_folder`. Of a URL nothing is promised.
+
+    Yields
+    ------
+    None
+        Nothing.
+
+    Raises
+    ------
+    errors.InterruptedRunError
+        If it was interrupted.
+    errors.DiskFullError
+        If the disk has no space left.
+    """
+    if not isinstance(places.place(out), pathlib.Path):
+        # Files are sent there one by one.
+        yield
+        return
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise errors.InterruptedRunError(
+            f"interrupted: {out} is as it was before; run the same command again to begin anew"
+        ) from error
+    except errors.DiskFullError as error:
+        raise errors.DiskFullError(
+            f"{out}: no space left on the disk. It is as it was before: free some space and run "
+            "the same command again to begin anew."
+        ) from error
 
 
 @contextmanager
@@ -82,9 +120,13 @@ def whole_folder(out: str | places.Place) -> Iterator[pathlib.Path]:
             places.remove(folder)
             _send(pathlib.Path(local), folder)
         return
+    # Behind a link the folder is replaced, not the link.
+    folder = folder.resolve()
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
     with write.room_on_disk(folder):
+        # What was killed in a container may have had the same number.
+        places.remove(temporary)
         temporary.mkdir(parents=True)
         try:
             yield temporary
@@ -144,6 +186,21 @@ def plain(value: Any) -> Any:
     if value is pd.NA or (isinstance(value, float) and not np.isfinite(value)):
         return None
     return value if value is None or isinstance(value, str | float | int) else str(value)
+
+
+def _check_place(folder: places.Place) -> None:
+    """Refuse before any work what could not be written after it."""
+    needed = [folder] if folder.exists() else []
+    # Of a bucket not even the names of its parents may be asked for.
+    if isinstance(folder, pathlib.Path):
+        needed.append(next(each for each in folder.resolve().parents if each.exists()))
+    for each in needed:
+        if not each.is_dir():
+            raise errors.OutputExistsError(
+                f"{each}: is a file, needed: a folder. Give another --out."
+            )
+        if isinstance(each, pathlib.Path) and not os.access(each, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(each))
 
 
 def _send(local: pathlib.Path, folder: places.Place) -> None:
