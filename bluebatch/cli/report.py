@@ -26,5 +26,8 @@ def _input(flag: str, text: str) -> Callable[[options.F], options.F]:
 @options.overwrite_option
 @output.flags
 def report_command(results: options.Place, out: options.Place, **given: Any) -> None:
-    """Write one page about RESULTS: what is in it, and how far it can be trusted."""
+    """Write one page about RESULTS: what is in it, and how far it can be trusted.
+
+    RESULTS is a profile store, a composition store, or with --subtypes a cohort store.
+    """
     output.tell(page.run(results, out, page.Options(**given)))

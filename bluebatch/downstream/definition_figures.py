@@ -10,14 +10,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
-from bluebatch.downstream import figures
+from bluebatch.downstream import definition_marks, figures
 
 IntArray = npt.NDArray[np.integer]
 FloatArray = npt.NDArray[np.floating]
 N_SHOWN = 40
 MAX_NAMED = 60
-PALE = "#D5DADF"
 FAVOURABLE, UNFAVOURABLE = figures.BLUE, figures.VERMILION
 _ROW = 0.19
 
@@ -59,7 +59,7 @@ def draw_definitions(
     with mpl.rc_context(figures.STYLE):
         figure = figures.new_figure(sum(widths) + 1.2, _ROW * n_rows + 1.1 + 0.05 * longest)
         panels = figure.subplots(1, 3, sharey=True, width_ratios=widths)
-        _draw_marks(panels[0], picks[order], cell_types)
+        definition_marks.draw_marks(panels[0], picks[order], cell_types)
         colours = {} if component is None else component_colours(component)
         if component is not None:
             _draw_components(panels[0], component[order], colours)
@@ -104,7 +104,7 @@ def draw_similarity(
     similarity : np.ndarray, shape (definition, definition)
         0 to 1, symmetric.
     names : sequence of str
-        Of the definitions.
+        Of the definitions; where all are of states, such as ``"B=0&T=1"``, marks stand for them.
     component : np.ndarray of int, shape (definition,)
         Component of each; -1: none.
     least : float or None
@@ -120,27 +120,36 @@ def draw_similarity(
     order = np.array(
         sorted(range(len(names)), key=lambda at: (rank.get(int(component[at]), len(rank)), at)), int
     )
-    named = len(names) <= MAX_NAMED
-    side = float(np.clip(0.17 * len(names), 2.6, 6.4)) if named else 5.6
+    asked = definition_marks.read_states(names) if len(names) <= MAX_NAMED else None
+    named = len(names) <= MAX_NAMED and asked is None
+    side = float(np.clip(0.17 * len(names), 3.4, 6.4)) if len(names) <= MAX_NAMED else 5.6
     longest = max((len(figures.label(name, 40)) for name in names), default=1) if named else 0
+    types = [figures.label(name) for name in asked[0]] if asked else []
+    # As wide as what stands below the marks, where they are few.
+    marked = max(0.17 * len(types) + 0.1, 0.85) if types else 0.0
+    above = 0.055 * max(map(len, types), default=0)
     with mpl.rc_context(figures.STYLE):
-        figure = figures.new_figure(side + 1.3 + 0.062 * longest, side + 0.8)
-        axes = figure.subplots()
+        figure = figures.new_figure(side + 1.3 + 0.062 * longest + marked, side + 0.8 + above)
+        axes = _panels(figure, asked, order, side, marked)
         values = similarity[np.ix_(order, order)]
         image = axes.imshow(
             values, cmap="Greys", vmin=0, vmax=1, interpolation="nearest", aspect="auto"
         )
         _outline(axes, component[order], colours)
         texts = [figures.label(names[at], 40) for at in order]
-        axes.set_yticks(range(len(order)) if named else [], texts if named else [], fontsize=6.5)
+        if asked is None:
+            axes.set_yticks(
+                range(len(order)) if named else [], texts if named else [], fontsize=6.5
+            )
         axes.set_xticks([])
-        axes.tick_params(length=0)
+        axes.tick_params(length=0, labelleft=named)
         axes.spines[:].set_visible(False)
         n_several = len(colours)
         axes.set_xlabel(
             f"{len(names):,} definitions; outlined: components of two or more ({n_several:,})"
             if n_several
-            else f"{len(names):,} definitions, no two in one component"
+            else f"{len(names):,} definitions, no two in one component",
+            fontsize=8,
         )
         bar = figure.colorbar(image, ax=axes, fraction=0.04, pad=0.02)
         bar.set_label("similarity of their groups", fontsize=8)
@@ -149,26 +158,6 @@ def draw_similarity(
         if least is not None:
             bar.ax.axhline(least, color=figures.VERMILION, linewidth=1.4)
     return figure
-
-
-def _draw_marks(axes: Axes, picks: IntArray, cell_types: Sequence[str]) -> None:
-    rows, columns = np.nonzero(picks >= 0)
-    high = picks[rows, columns] == 1
-    everywhere = np.indices(picks.shape).reshape(2, -1)
-    axes.scatter(everywhere[1], everywhere[0], s=5, color=PALE, linewidths=0, zorder=1)
-    full: dict[str, Any] = {"color": figures.BLACK}
-    empty: dict[str, Any] = {"facecolors": "white", "edgecolors": figures.BLACK}
-    axes.scatter(columns[high], rows[high], s=42, linewidths=1.0, zorder=3, **full)
-    axes.scatter(columns[~high], rows[~high], s=42, linewidths=1.0, zorder=3, **empty)
-    for row in range(1, len(picks), 2):
-        axes.axhspan(row - 0.5, row + 0.5, color="#F3F5F7", linewidth=0, zorder=0)
-    axes.set_xlim(-0.7, len(cell_types) - 0.3)
-    names = [figures.label(name) for name in cell_types]
-    axes.set_xticks(range(len(names)), names, rotation=90, fontsize=8)
-    axes.xaxis.set_ticks_position("top")
-    axes.set_yticks([])
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
 
 
 def _draw_components(axes: Axes, component: IntArray, colours: dict[int, str]) -> None:
@@ -190,7 +179,7 @@ def _draw_z(axes: Axes, z: FloatArray) -> None:
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
     axes.tick_params(axis="x", labelsize=8)
-    axes.locator_params(axis="x", nbins=5)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, steps=[1, 2, 5, 10]))
     axes.set_xlabel("log-rank z")
 
 
@@ -220,11 +209,31 @@ def _draw_key(figure: Figure, *, with_components: bool) -> None:
     names = ["state 1", "state 0", "fewer events", "more events"]
     if with_components:
         handles.append(Rectangle((0, 0), 1, 1, color=figures.ORANGE))
-        names.append("strip: component")
+        names.append("strips of a colour: alike")
     figure.legend(
         handles, names, loc="outside lower center", ncols=len(names), handlelength=1.0,
         columnspacing=1.2, fontsize=8,
     )  # fmt: skip
+
+
+def _panels(
+    figure: Figure,
+    asked: tuple[list[str], npt.NDArray[np.int8]] | None,
+    order: IntArray,
+    side: float,
+    marked: float,
+) -> Axes:
+    """Make room for the squares, and beside them for the marks of what is asked for."""
+    if asked is None:
+        return figure.subplots()
+    types, picks = asked
+    panels = figure.subplots(1, 2, sharey=True, width_ratios=[marked, side])
+    left: Axes = panels[0]
+    axes: Axes = panels[1]
+    size = float(np.clip((45 * side / len(order)) ** 2, 8, 42))
+    definition_marks.draw_marks(left, picks[order], types, size)
+    left.set_xlabel("full: state 1\nempty: state 0", fontsize=7)
+    return axes
 
 
 def _outline(axes: Axes, component: IntArray, colours: dict[int, str]) -> None:

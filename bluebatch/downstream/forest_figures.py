@@ -21,6 +21,8 @@ MARKERS = "osD^v"
 WIDEST = 30.0
 LEAST = 1.6
 ONE_MORE = "one more"
+GROUP = "group"
+CHOSEN = "the groups were chosen by survival:\ntheir ratios and p are descriptive"
 LONGEST_NAME = 44
 _TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 _ROW, _GAP = 0.24, 0.45
@@ -32,21 +34,23 @@ def draw_forest(table: pd.DataFrame, title: str = "") -> Figure:
     Parameters
     ----------
     table : pd.DataFrame
-        Columns model, term, hazard_ratio, low, high, p, n, events, and, if there is one,
-        reference; gaps where a model has no estimate. Terms and models keep the order in which
-        they come first.
+        Columns model, term, hazard_ratio, low, high, p, n, events, and, if they are there,
+        reference and covariate; gaps where a model has no estimate. Terms and models keep the
+        order in which they come first.
     title : str
         Heading; none by default.
 
     Returns
     -------
     Figure
-        Not yet saved. Intervals that leave the axis end in an arrow.
+        Not yet saved. Intervals that leave the axis end in an arrow. Of a covariate called
+        ``group`` it is said that survival chose it.
     """
     if "reference" in table.columns:
         against = table["reference"].fillna("").astype(str)
-        words = ("\nagainst " + against).where(~against.isin(("", ONE_MORE)), "")
-        table = table.assign(term=table["term"].astype(str) + words)
+        added = ("\nagainst " + against).where(~against.isin(("", ONE_MORE)), "")
+        added = added.mask(against == ONE_MORE, ", per unit")
+        table = table.assign(term=table["term"].astype(str) + added)
     terms, models = (list(dict.fromkeys(table[name].astype(str))) for name in ("term", "model"))
     styles = {
         name: (COLOURS[at % len(COLOURS)], MARKERS[at % len(MARKERS)])
@@ -57,7 +61,9 @@ def draw_forest(table: pd.DataFrame, title: str = "") -> Figure:
     longest = max((len(line) for term in terms for line in _name(term).splitlines()), default=1)
     with mpl.rc_context(figures.STYLE):
         width = 6.9 + 0.065 * longest
-        figure = figures.new_figure(width, _ROW * depth + 1.1 + 0.25 * bool(title))
+        chosen = "covariate" in table.columns and bool((table["covariate"] == GROUP).any())
+        height = _ROW * depth + 1.1 + 0.25 * bool(title) + 0.3 * chosen
+        figure = figures.new_figure(width, height)
         panel, words = figure.subplots(1, 2, sharey=True, width_ratios=[1.0, 1.05])
         ends = _ends(table)
         for place, row in rows:
@@ -66,6 +72,8 @@ def draw_forest(table: pd.DataFrame, title: str = "") -> Figure:
         _write_words(words, rows)
         _finish(panel, rows, ends)
         _name_terms(panel, rows, terms)
+        if chosen:
+            panel.set_xlabel(f"{panel.get_xlabel()}\n{CHOSEN}")
         panel.set_ylim(depth - 0.2, -1.6)
         if len(models) > 1:
             _draw_legend(figure, styles)

@@ -97,6 +97,7 @@ def _draw_volcano(axes: Axes, table: pd.DataFrame, effect: str, level: float) ->
     end = float(np.nanmax(np.abs(x), initial=0)) * 1.35 or 1.0
     top = float(np.nanmax(y, initial=0)) * 1.15 or 1.0
     axes.set(xlim=(-end, end), ylim=(0, top))
+    axes.locator_params(axis="x", nbins=6)
     axes.axvline(0, color="#DDDDDD", linewidth=0.6, zorder=0)
     axes.tick_params(labelsize=8)
     words = f"{int((found & (x > 0)).sum()):,} up, {int((found & (x <= 0)).sum()):,} down"

@@ -6,6 +6,7 @@ from typing import Any
 
 from bluebatch import errors
 from bluebatch.downstream import (
+    page_content,
     page_evaluation,
     page_facts,
     page_flags,
@@ -13,7 +14,9 @@ from bluebatch.downstream import (
     page_records,
     page_render,
     page_sections,
+    page_subtype_verdict,
     page_subtypes,
+    page_taken,
     page_verdict,
     subtypes_found,
 )
@@ -107,7 +110,7 @@ def run(
     Parameters
     ----------
     results : str, pathlib.Path or upath.UPath
-        Profile store, complete.
+        Profile store, complete; a composition store; or with `subtypes` a cohort store.
     out : str, pathlib.Path or upath.UPath
         HTML file.
     options : Options, optional
@@ -131,6 +134,7 @@ def run(
     inputs.append(options.subtypes)
     _check_output(out, folder, inputs, overwrite=options.overwrite)
     facts = page_facts.collect(results, options.model, options.cohort)
+    page_taken.check(facts, options.subtypes, options.by, options.evaluation)
     groups = page_groups.find(facts.samples, options.by, options.samples, facts.cohort)
     found = page_evaluation.read(options.evaluation)
     subtypes = subtypes_found.read(options.subtypes)
@@ -148,36 +152,46 @@ def _compose(
 ) -> page_render.Page:
     flags = page_flags.find(facts)
     statements = page_verdict.judge(facts, flags, found.content)
-    sections = [
-        page_sections.proportions(facts, groups),
-        page_sections.profiles(facts, groups),
-        page_sections.skill(facts),
-        page_records.samples(facts, groups, flags),
-        page_records.genes(facts),
-        page_records.settings(facts),
-    ]
-    if found.content:
-        sections.insert(0, page_records.evaluation(found, facts))
+    reading = [page_verdict.how_to_read()] if facts.kind == "profile" else []
     if subtypes is not None:
-        sections.insert(len(sections) - 3, page_subtypes.section(subtypes, facts))
+        statements.insert(0, page_subtype_verdict.judge(subtypes))
+        reading.append(page_subtype_verdict.how_to_read())
+    sections = [page_records.evaluation(found, facts)] if found.content else []
+    sections += _results(facts, groups)
+    if subtypes is not None:
+        sections.append(page_subtypes.section(subtypes, facts))
+    sections += _records(facts, groups, flags)
     flagged = f"{int(flags.any(len(facts.samples)).sum()):,}" if flags.beyond else "not known"
     version = metadata.version("bluebatch")
     return page_render.Page(
         title=f"Report on {places.place(facts.store.path).name}",
-        subtitle="Cell-type proportions and expression profiles estimated from bulk RNA-seq by "
-        f"bluebatch {facts.attributes.get('bluebatch_version', version)}",
+        subtitle=page_taken.subtitle(facts, version),
         summary=page_verdict.sum_up(statements),
-        reading=page_verdict.how_to_read(),
+        reading=" ".join(reading),
         footer=f"Made by bluebatch {version} from the results with the digest {facts.digest}.",
-        numbers=[
-            ("samples", f"{len(facts.samples):,}"),
-            ("cell types", f"{len(facts.cell_types):,}"),
-            ("genes with profiles", f"{len(facts.genes):,}"),
-            ("samples flagged", flagged),
-        ],
+        numbers=page_taken.numbers(facts, flagged),
         statements=statements,
         sections=sections,
     )
+
+
+def _results(facts: page_facts.Facts, groups: page_groups.Groups) -> list[page_content.Section]:
+    """Show what is estimated, as far as the store holds it."""
+    if facts.kind == "cohort":
+        return []
+    shown = [page_sections.proportions(facts, groups)]
+    if facts.kind == "profile":
+        shown += [page_sections.profiles(facts, groups), page_sections.skill(facts)]
+    return shown
+
+
+def _records(
+    facts: page_facts.Facts, groups: page_groups.Groups, flags: page_flags.Flags
+) -> list[page_content.Section]:
+    kept = [] if facts.kind == "cohort" else [page_records.samples(facts, groups, flags)]
+    if facts.kind != "composition":
+        kept.append(page_records.genes(facts))
+    return [*kept, page_records.settings(facts)]
 
 
 def _check_output(

@@ -9,10 +9,13 @@ from typing import Any, Literal
 import numpy as np
 from matplotlib.figure import Figure
 
+from bluebatch.downstream import figures
 from bluebatch.store import outputs, places
 
 Value = str | int | float | bool | None
 Row = Sequence[Value]
+# In place of how many digits a column has.
+P_VALUE = -1
 Level = Literal["good", "careful", "poor", "unknown"]
 
 
@@ -36,6 +39,8 @@ class Table:
         Of fractions on the page; files have them all.
     whole : iterable of sequence or None
         Rows of the file, read once, where the page shows but some.
+    p_columns : tuple of str
+        Columns of p-values, written as figures write them.
     """
 
     name: str
@@ -45,6 +50,7 @@ class Table:
     caption: str = ""
     digits: int = 3
     whole: Iterable[Row] | None = None
+    p_columns: tuple[str, ...] = ()
 
     def all_rows(self) -> Iterable[Row]:
         """Give the rows of the table's file.
@@ -65,7 +71,10 @@ class Table:
             By row.
         """
         # Per cents take no decimals.
-        digits = [0 if name.endswith("(%)") else self.digits for name in self.columns]
+        digits = [
+            P_VALUE if name in self.p_columns else 0 if name.endswith("(%)") else self.digits
+            for name in self.columns
+        ]
         return [
             [_cell(value, n_digits) for value, n_digits in zip(row, digits, strict=True)]
             for row in self.rows
@@ -210,7 +219,9 @@ def _cell(value: Value, digits: int) -> Cell:
     if isinstance(value, int | np.integer):
         return Cell(f"{value:,}", str(int(value)), is_number=True)
     if isinstance(value, float | np.floating):
-        # Of a small p its size is what counts.
+        if digits == P_VALUE:
+            return Cell(figures.p_text(float(value)), f"{value:.9g}", is_number=True)
+        # Of a small number its size is what counts.
         small = 0 < abs(value) < 0.5 * 10.0**-digits
         text = f"{value:.1e}" if small else f"{value:,.{digits}f}"
         return Cell(text, f"{value:.9g}", is_number=True)

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from bluebatch import errors
@@ -20,11 +21,11 @@ class Facts:
     Parameters
     ----------
     store : read.Store
-        Results.
+        Results: a profile, composition or cohort store.
     digest : str
         Of the store.
     proportion : np.ndarray, shape (sample, cell_type)
-        Fractions of cells.
+        Fractions of cells; no columns for a cohort store.
     interval : tuple of np.ndarray or None
         Lower and upper ends, shape (sample, cell_type) each.
     measures : dict of str to np.ndarray, shape (sample,)
@@ -36,7 +37,7 @@ class Facts:
     card : model_folder.Card or None
         Of the model.
     cohort : read.Store or None
-        What the results were made from.
+        What the results were made from; a cohort store itself.
     notes : list of str
         What does not fit together.
     """
@@ -51,6 +52,17 @@ class Facts:
     card: model_folder.Card | None
     cohort: read.Store | None
     notes: list[str]
+
+    @property
+    def kind(self) -> str:
+        """Tell what kind of store the results are.
+
+        Returns
+        -------
+        str
+            "profile", "composition" or "cohort".
+        """
+        return self.store.spec.kind
 
     @property
     def samples(self) -> list[str]:
@@ -70,9 +82,9 @@ class Facts:
         Returns
         -------
         list of str
-            In the order of the store.
+            In the order of the store; none of a cohort store.
         """
-        return self.store.labels["cell_type"]
+        return self.store.labels.get("cell_type", [])
 
     @property
     def genes(self) -> list[str]:
@@ -81,9 +93,9 @@ class Facts:
         Returns
         -------
         list of str
-            In the order of the store.
+            In the order of the store; none where it holds no profiles.
         """
-        return self.store.labels["gene"]
+        return self.store.labels["gene"] if self.kind == "profile" else []
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -127,7 +139,7 @@ def collect(
     Parameters
     ----------
     results : str, pathlib.Path or upath.UPath
-        Profile store, complete.
+        Profile, composition or cohort store, complete.
     model : str, pathlib.Path or upath.UPath, optional
         The folder of the model that made it.
     cohort : str, pathlib.Path or upath.UPath, optional
@@ -144,16 +156,18 @@ def collect(
         If something cannot be read, the results are unfinished, or model or cohort are of other
         genes, types or samples.
     """
-    store = read.open_store(results, "profile")
+    store = read.open_store(results, "profile", "composition", "cohort")
     card = None if model is None else _card(store, model)
-    opened = None if cohort is None else _cohort(store, cohort)
+    opened = store if store.spec.kind == "cohort" else None
+    if cohort is not None:
+        opened = _cohort(store, cohort)
     interval = None
     if store.has("proportion_low") and store.has("proportion_high"):
         interval = store.read("proportion_low"), store.read("proportion_high")
     return Facts(
         store=store,
         digest=digests.of_store(results),
-        proportion=store.read("proportion"),
+        proportion=_proportion(store),
         interval=interval,
         measures={name: store.read(name) for name in MEASURES if store.has(name)},
         skill=store.read("skill") if store.has("skill") else None,
@@ -164,7 +178,18 @@ def collect(
     )
 
 
+def _proportion(store: read.Store) -> Array:
+    if store.spec.kind == "cohort":
+        return np.zeros((store.n_rows, 0), np.float32)
+    return store.read("proportion")
+
+
 def _card(store: read.Store, model: str | places.Place) -> model_folder.Card:
+    if store.spec.kind != "profile":
+        raise errors.ConfigError(
+            f"{model}: no model made {store.path}, a {store.spec.kind} store. Leave --model out, "
+            "or give the results that the model made."
+        )
     card = model_folder.read_card(model)
     for axis in ("cell_type", "gene"):
         if card.labels.get(axis) != store.labels[axis]:

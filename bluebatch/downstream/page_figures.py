@@ -56,7 +56,7 @@ def draw_proportions(facts: Facts, groups: Groups) -> page_content.Picture:
         axes.set_xticks(places if named else [], texts, rotation=90, fontsize=7)
         if groups.column:
             _name_groups(axes, groups, member, places)
-        axes.set(ylim=(0, 1), xlim=(places[0] - 0.7, places[-1] + 0.7), ylabel="fraction of cells")
+        axes.set(ylim=(0, 1), xlim=(places[0] - 0.7, places[-1] + 0.7), ylabel=_unit(facts))
         axes.tick_params(axis="x", length=0)
     each = "a sample" if largest == 1 else f"the mean of up to {largest:,} neighbouring samples"
     return page_content.Picture(
@@ -168,6 +168,10 @@ def draw_intervals(facts: Facts, interval: tuple[Array, Array], text: str) -> pa
         ["cell type", "sample", "proportion", "low", "high"],
         rows,
     )
+
+
+def _unit(facts: Facts) -> str:
+    return "fraction of cells" if facts.kind == "profile" else "fraction"
 
 
 def _main_type(proportion: Array) -> int:

@@ -33,15 +33,18 @@ def samples(facts: Facts, groups: Groups, flags: page_flags.Flags) -> Section:
     Section
         A panel a measure, and a table of samples.
     """
-    section = Section("samples", "Samples and flags")
+    section = Section("samples", "Samples and flags" if facts.measures else "Samples")
     absent = [name for name in MEASURES if name not in facts.measures]
-    if absent:
+    if facts.kind != "profile":
+        section.notes.append("No model made the store: nothing tells which samples to doubt.")
+    elif absent:
         section.notes.append(
             f"Not in the store: {', '.join(absent)}. The model that made it does not compute them."
         )
     elif flags.absent:
         section.notes.append(f"No limit is set for {', '.join(flags.absent)}.")
-    section.pictures.append(page_quality.draw_flags(facts, flags))
+    if facts.measures:
+        section.pictures.append(page_quality.draw_flags(facts, flags))
     flagged = flags.any(len(facts.samples))
     order = np.argsort(~flagged, kind="stable")
     n_flagged = int(flagged.sum())
@@ -50,13 +53,14 @@ def samples(facts: Facts, groups: Groups, flags: page_flags.Flags) -> Section:
         rest = rest[page_profiles.evenly(len(rest), MAX_ROWS - len(first))]
         order = np.concatenate([first, rest])
     cut = "all" if len(order) == len(facts.samples) else f"{len(order):,} of"
+    first_ones = "flagged ones first; " if facts.measures else ""
     section.tables.append(
         Table(
             "samples",
             "Samples",
             sample_columns(facts, groups),
             list(sample_rows(facts, groups, flags, order)),
-            f"Shown: {cut} {len(facts.samples):,} samples, flagged ones first; the file has all.",
+            f"Shown: {cut} {len(facts.samples):,} samples, {first_ones}the file has all.",
             whole=sample_rows(facts, groups, flags, np.arange(len(facts.samples))),
         )
     )
@@ -84,7 +88,7 @@ def sample_columns(facts: Facts, groups: Groups) -> list[str]:
     return [
         "sample",
         *own,
-        "flags",
+        *(["flags"] if facts.measures else []),
         *[name.replace("_", " ") for name in facts.measures],
         *fractions,
     ]
@@ -116,7 +120,8 @@ def sample_rows(
         own = [groups.values[row]] if groups.column else []
         measures = [float(values[row]) for values in facts.measures.values()]
         fractions = np.stack([part[row] for part in parts], axis=1).ravel().tolist()
-        yield (facts.samples[row], *own, flags.of_sample(row), *measures, *fractions)
+        flagged = [flags.of_sample(row)] if facts.measures else []
+        yield (facts.samples[row], *own, *flagged, *measures, *fractions)
 
 
 def genes(facts: Facts) -> Section:
@@ -146,7 +151,7 @@ def genes(facts: Facts) -> Section:
     coverage = facts.marker_coverage()
     if coverage:
         section.pictures.append(page_quality.draw_coverage(coverage))
-    else:
+    elif facts.kind == "profile":
         section.notes.append(
             "Coverage of each type's markers is not known: give `--model` and `--cohort`."
         )
@@ -208,6 +213,8 @@ def settings(facts: Facts) -> Section:
     section = Section("settings", "Settings and digests")
     head = {"results": facts.store.path, "results_digest": facts.digest}
     section.tables.append(_pairs("settings", "Results", {**head, **facts.attributes}))
+    if facts.kind != "profile":
+        return section
     if facts.card is None:
         section.notes.append("Settings of the training: give the model folder with `--model`.")
         return section

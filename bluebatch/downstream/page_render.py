@@ -21,6 +21,7 @@ TEMPLATES = "bluebatch.downstream.templates"
 DOTS_PER_INCH = 150
 # Figures are drawn for this width of the text: pixels of the screen for each inch.
 SCREEN_DOTS = 108
+LONGEST_PART = 40
 LEVELS = {"good": "sound", "careful": "take care", "poor": "poor", "unknown": "not known"}
 
 
@@ -94,6 +95,7 @@ def to_html(content: dict[str, Any]) -> str:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["code"] = set_code
+    environment.filters["parts"] = set_parts
     template = environment.from_string(_file("report.html.j2"))
     script = _file("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -134,6 +136,34 @@ def set_code(text: str) -> markupsafe.Markup:
     )
 
 
+def set_parts(text: str) -> markupsafe.Markup:
+    """Let the name of a definition break between its states alone, and escape everything.
+
+    Parameters
+    ----------
+    text : str
+        Of a cell.
+
+    Returns
+    -------
+    markupsafe.Markup
+        Safe on a page; what a reader copies is the text itself.
+
+    Examples
+    --------
+    >>> set_parts("a<b")
+    Markup('a&lt;b')
+    >>> set_parts("B=0&T-like=1")
+    Markup('<span class="part">B=0&amp;</span><wbr><span class="part">T-like=1</span>')
+    """
+    parts = text.split("&")
+    if len(parts) == 1 or max(map(len, parts)) > LONGEST_PART:
+        return markupsafe.escape(text)
+    ends = [*(f"{part}&" for part in parts[:-1]), parts[-1]]
+    span = markupsafe.Markup('<span class="part">{}</span>')
+    return markupsafe.Markup("<wbr>").join(span.format(part) for part in ends)
+
+
 def _file(name: str) -> str:
     return resources.files(TEMPLATES).joinpath(name).read_text(encoding="utf-8")
 
@@ -152,7 +182,10 @@ def _section(
         "details": section.details,
         "pictures": pictures,
         "tables": [_table(each, folder, link) for each in section.tables],
-        "images": [{"title": title, "image": _base64(png)} for title, png in section.images],
+        "images": [
+            {"title": title, "image": _base64(png), "size": _printed_size(png)}
+            for title, png in section.images
+        ],
     }
 
 
@@ -187,6 +220,18 @@ def _table(table: page_content.Table, folder: places.Place, link: Any) -> dict[s
         "columns": table.columns, "rows": cells,
         "numeric": numeric, "link": link(name),
     }  # fmt: skip
+
+
+def _printed_size(png: bytes) -> markupsafe.Markup:
+    """Show what was made for print as large as the page's own figures."""
+    # Dots a metre stand in the chunk pHYs, before the pixels; our figures have it.
+    at = png[:200].find(b"pHYs")
+    if png[12:16] != b"IHDR" or at < 0:
+        return markupsafe.Markup("")
+    dots_per_inch = struct.unpack(">I", png[at + 4 : at + 8])[0] * 0.0254
+    sizes = struct.unpack(">II", png[16:24])
+    width, height = (round(pixels * SCREEN_DOTS / dots_per_inch) for pixels in sizes)
+    return markupsafe.Markup(' width="{}" height="{}"').format(width, height)
 
 
 def _linker(out: places.Place, folder: places.Place) -> Any:

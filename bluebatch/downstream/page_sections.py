@@ -33,11 +33,14 @@ def proportions(facts: Facts, groups: Groups) -> Section:
     if facts.interval is not None:
         text = page_verdict.interval_text(facts)
         section.pictures.append(page_figures.draw_intervals(facts, facts.interval, text))
-    else:
+    elif facts.kind == "profile":
         section.notes.append(
             "No intervals: the store has no proportion_low and proportion_high, because the model "
             "was not calibrated."
         )
+    else:
+        section.notes.append("No intervals: the table that was taken in has none.")
+        section.details += [str(note) for note in facts.attributes.get("notes") or []]
     section.tables.append(_types_table(facts))
     return section
 
@@ -141,6 +144,11 @@ def skill(facts: Facts) -> Section:
 
 
 def _content_note(facts: Facts) -> str:
+    if facts.kind != "profile":
+        return (
+            "Fractions as the table gives them, divided by the sum of their row. Whether they are "
+            "of cells or of RNA, and how good they are, is for their source to say."
+        )
     source = facts.attributes.get("mrna_content", "unknown")
     return (
         "Fractions are of cells: fractions of RNA, which is what bulk shows, were divided by the "
@@ -172,5 +180,5 @@ def _types_table(facts: Facts) -> Table:
         "Cell types",
         ["cell type", *names],
         rows,
-        f"Over {len(facts.samples):,} samples; present: {presence:.0%} of cells or more.",
+        f"Over {len(facts.samples):,} samples; present: {presence:.0%} or more.",
     )

@@ -8,8 +8,10 @@ from bluebatch.downstream.page_content import Row, Table
 from bluebatch.downstream.subtypes_found import Found
 
 MAX_ROWS = 50
+PROFILES = "profiles"
 # Of each file: the heading, columns as they are called on the page, and what they show.
 _P = {"p": "p", "q": "q", "p_max_t": "p max-T"}
+_RATIO = {"hazard_ratio": "hazard ratio", "low": "low", "high": "high"}
 LAYOUT: dict[str, tuple[str, Mapping[str, str], str]] = {
     "definitions": (
         "Definitions",
@@ -23,8 +25,8 @@ LAYOUT: dict[str, tuple[str, Mapping[str, str], str]] = {
             **_P,
             "component": "component",
         },
-        "Smallest p first. q: Benjamini-Hochberg; p max-T: permutation over the whole search. "
-        "z above 0: more events inside than expected.",
+        "Smallest p first; p and q do not know of the search. q: Benjamini-Hochberg; p max-T: "
+        "permutation over the whole search. z above 0: more events inside than expected.",
     ),
     "replication": (
         "Definitions in the second cohort",
@@ -38,6 +40,7 @@ LAYOUT: dict[str, tuple[str, Mapping[str, str], str]] = {
             "p_one_sided": "p one-sided",
             "q_one_sided": "q one-sided",
             "replicated": "replicated",
+            "p_one_sided_adjusted": "p beside covariates",
         },
         "Those that were significant in the first cohort; tested in its direction, q over them.",
     ),
@@ -46,7 +49,6 @@ LAYOUT: dict[str, tuple[str, Mapping[str, str], str]] = {
         {
             "branch": "search on",
             "n_cell_types": "types",
-            "n_definitions": "definitions",
             "n_tested": "tested",
             "n_significant": "significant",
             "p_count": "p of so many",
@@ -68,7 +70,7 @@ LAYOUT: dict[str, tuple[str, Mapping[str, str], str]] = {
             "lead": "lead",
             "n_definitions": "definitions",
             "n_ties": "ties",
-            "n_1": "patients with its states",
+            "n_1": "with its states",
             "n_0": "without",
             "n_2": "undecided",
             "mean_margin": "mean vote margin",
@@ -83,12 +85,11 @@ LAYOUT: dict[str, tuple[str, Mapping[str, str], str]] = {
             "expects": "expects",
             "n_in": "inside",
             "n_out": "outside",
-            "hazard_ratio": "hazard ratio",
-            "low": "low",
-            "high": "high",
+            **_RATIO,
             "p_one_sided": "p one-sided",
             "p_permuted": "p permuted",
-            "concordance": "C-index",
+            "hazard_ratio_adjusted": "beside covariates",
+            "p_one_sided_adjusted": "its p",
             "said": "note",
         },
         "In the direction of the first cohort. p permuted: to be read where a group is small.",
@@ -116,25 +117,50 @@ LAYOUT: dict[str, tuple[str, Mapping[str, str], str]] = {
             "model": "model",
             "term": "term",
             "reference": "against",
-            "hazard_ratio": "hazard ratio",
-            "low": "low",
-            "high": "high",
+            **_RATIO,
             "p": "p",
             "n": "patients",
             "events": "events",
             "said": "note",
         },
-        "Cox models, 95 % intervals.",
+        "Cox models, 95 % intervals. Groups were chosen by survival: theirs are descriptive.",
     ),
-    "proportional_hazards": ("Whether hazards stay proportional", {}, "A small p: they do not."),
-    "concordance": ("What the groups add to clinical columns", {}, "C-index, cross-validated."),
-    "clinical": ("Groups against clinical columns", {}, "q: Benjamini-Hochberg over the columns."),
+    "proportional_hazards": (
+        "Whether hazards stay proportional",
+        {"model": "model", "covariate": "covariate", "term": "term",
+         "statistic": "statistic", "df": "df", "p": "p", "fails": "fails"},
+        "A small p: they do not.",
+    ),
+    "concordance": (
+        "What the groups add to clinical columns",
+        {"groups": "groups", "model": "model", "estimate": "estimate", "c_index": "C-index",
+         "low": "low", "high": "high", "n": "patients", "events": "events", "said": "note"},
+        "C-index with its 95 % interval; apparent: in the patients that it was fitted to. Groups "
+        "without the patient: found in other patients than those they are scored in.",
+    ),
+    "clinical": (
+        "Groups against clinical columns",
+        {"column": "column", "test": "test", "n": "patients", "n_unknown": "unknown",
+         "statistic": "statistic", "df": "df", "p": "p", "q": "q", "effect": "effect",
+         "effect_measure": "measured by", "said": "note"},
+        "q: Benjamini-Hochberg over the columns.",
+    ),
     "state_quality": (
         "States of the cell types",
-        {},
+        {"branch": "search on", "cell_type": "cell type", "by": "by", "verdict": "verdict",
+         "n_absent": "absent", "n_0": "state 0", "n_1": "state 1", "stability": "stability",
+         "p_structure": "p of structure", "coverage": "genes there",
+         "share_1": "share of state 1", "share_1_in_discovery": "share before", "reason": "why",
+         "note": "note"},
         "Stability under resampling, and the evidence that there are two states.",
     ),
-    "tests": ("Every test that was made", {}, "Smallest p first; the file has all."),
+    "tests": (
+        "Every test that was made",
+        {"family": "family", "subject": "subject", "comparison": "comparison", "test": "test",
+         "statistic": "statistic", "p": "p", "p_one_sided": "p one-sided", "q": "q",
+         "p_permutation": "p permuted", "worth": "what it is worth"},
+        "Smallest p first, whatever it is worth; the file has all.",
+    ),
     "reciprocal": (
         "Genes that go both ways",
         {},
@@ -142,10 +168,11 @@ LAYOUT: dict[str, tuple[str, Mapping[str, str], str]] = {
         "from the same profiles.",
     ),
     "gene_sets": ("Gene sets", {}, "Descriptive."),
-}
+}  # fmt: skip
+P_VALUES = ("p", "q", "p_max_t", "p_count", "best_p", "best_p_max_t", "p_structure")
 SORTED = ("definitions", "replication", "tests", "clinical")
-COUNTS = ("n", "events", "events_in", "events_out", "component")
-WORDS = ("said", "note")
+COUNTS = ("n", "events", "events_in", "events_out", "component", "df")
+WORDS = ("said", "note", "best_definition", "worth", "verdict", "reason")
 DIGITS = {"survival": 0}
 
 
@@ -166,10 +193,31 @@ def tables(found: Found) -> list[Table]:
     if found.is_transfer and "definitions" in frames:
         frames["replication"] = significant(frames.pop("definitions"))
     return [
-        _table(name, frames[name], *layout)
-        for name, layout in LAYOUT.items()
+        _table(name, frames[name], heading(found, title), columns, _caption(found, name, caption))
+        for name, (title, columns, caption) in LAYOUT.items()
         if name in frames and len(frames[name])
     ]
+
+
+def heading(found: Found, title: str) -> str:
+    """Name the comparison of searches for what was searched.
+
+    Parameters
+    ----------
+    found : Found
+        What is there.
+    title : str
+        Of a table or picture.
+
+    Returns
+    -------
+    str
+        The same, but where there are no profiles nothing is said of what they add.
+    """
+    if title != LAYOUT["branches"][0]:
+        return title
+    branches = found.tables.get("branches", pd.DataFrame({"branch": []}))["branch"]
+    return title if (branches == PROFILES).any() else "What is found, and held out"
 
 
 def significant(table: pd.DataFrame) -> pd.DataFrame:
@@ -197,6 +245,9 @@ def _table(
     by = next((each for each in ("p", "p_one_sided") if each in frame.columns), None)
     if name in SORTED and by is not None:
         frame = frame.sort_values(by, kind="stable", na_position="last")
+    frame = frame[[*there]]
+    # A column without a value is none.
+    there = [column for column in there if frame[column].notna().any()] or there
     frame = frame[there]
     heads = [columns.get(column, str(column).replace("_", " ")) for column in there]
     if len(frame) > MAX_ROWS:
@@ -204,7 +255,18 @@ def _table(
     shown = _rows(frame.head(MAX_ROWS))
     whole = _rows(frame) if len(frame) > MAX_ROWS else None
     digits = DIGITS.get(name, 3)
-    return Table(f"patients_{name}", title, heads, shown, caption, digits, whole)
+    of_p = tuple(head for head, column in zip(heads, there, strict=True) if _is_p(column))
+    return Table(f"patients_{name}", title, heads, shown, caption, digits, whole, of_p)
+
+
+def _caption(found: Found, name: str, caption: str) -> str:
+    if name == "state_quality" and found.is_transfer:
+        return "The states of the first cohort, given to these patients; cut: proportions."
+    return caption
+
+
+def _is_p(column: str) -> bool:
+    return column in P_VALUES or column.startswith(("p_", "q_")) or "_p_" in column
 
 
 def _rows(frame: pd.DataFrame) -> list[Row]:

@@ -7,19 +7,17 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bluebatch import errors
 from bluebatch.downstream import (
     definition_figures,
     forest_figures,
-    group_logrank,
+    page_subtype_images,
+    page_subtype_survival,
     page_subtype_tables,
     patient_figures,
     patterns,
     search_figures,
     similarity,
     subtypes_found,
-    survival,
-    survival_figures,
     transfer_figures,
 )
 from bluebatch.downstream.page_content import Picture, Section
@@ -29,9 +27,6 @@ from bluebatch.store import read as stores
 
 Array = npt.NDArray[Any]
 MAX_ALIKE = 200
-OUTER = f"{patterns.NAMES[0]} against {patterns.NAMES[2]}"
-FROZEN = f"outer groups, {survival_figures.FROZEN}"
-SEARCHED = f"outer groups, {survival_figures.SEARCHED}"
 MIN_SIMILARITY = 0.8
 SEARCH_NOTE = (
     "Definitions were searched for: the p and q of one definition do not know how many were "
@@ -76,11 +71,12 @@ def section(found: Found, facts: Facts) -> Section:
     made.notes += [FROZEN_NOTE] if found.is_transfer else [SEARCH_NOTE, CHOSEN_NOTE]
     made.details += [str(note) for note in found.summary.get("notes") or []]
     if patients is not None:
-        made.pictures.append(_survival(found, patients))
+        made.pictures.append(page_subtype_survival.survival_picture(found, patients))
     made.pictures += _transfer(found) if found.is_transfer else _search(found)
     if patients is not None:
         made.pictures += _proportions(facts, patients)
-    made.images += found.images
+    made.images += page_subtype_images.images(found)
+    made.notes += page_subtype_images.notes(found)
     made.tables += page_subtype_tables.tables(found)
     if found.missing:
         absent = ", ".join(f"{subtypes_found.TABLES[name]} ({name}.csv)" for name in found.missing)
@@ -96,57 +92,6 @@ def _count(found: Found, patients: pd.DataFrame | None) -> str:
     sizes = [int((patients["group"] == code).sum()) for code in range(len(patterns.NAMES))]
     named = ", ".join(f"{n:,} {name}" for n, name in zip(sizes, patterns.NAMES, strict=True))
     return f"{len(patients):,} patients with {int(patients['event'].sum()):,} events: {named}."
-
-
-def _survival(found: Found, patients: pd.DataFrame) -> Picture:
-    times, event = patients["duration"].to_numpy(float), patients["event"].to_numpy(bool)
-    group = patients["group"].to_numpy(np.int64)
-    curves = survival.curves(times, event, group, patterns.NAMES)
-    columns = ["group", "time_days", "survival", "low", "high", "at_risk", "events", "censored"]
-    return Picture(
-        "patients_survival",
-        "Survival of the groups",
-        "Kaplan-Meier curves with pointwise 95 % intervals; ticks: censored patients. Below: "
-        "patients at risk, and events before.",
-        survival_figures.draw_kaplan_meier(
-            times, event, group, verdicts=_verdicts(found, times, event, group)
-        ),
-        columns,
-        curves.steps[columns].to_numpy(object).tolist(),
-    )
-
-
-def _verdicts(
-    found: Found, times: Array, event: Array, group: Array
-) -> list[survival_figures.Verdict]:
-    label = survival_figures.FROZEN_OVERALL if found.is_transfer else survival_figures.DESCRIPTIVE
-    ranked = found.tables.get("logrank")
-    if ranked is None:
-        try:
-            ranked = group_logrank.logrank(times, event, group, patterns.NAMES).overall
-        except errors.BluebatchError:  # one group alone, or no events
-            return []
-    found_p = [_either(ranked.iloc[0], "p", "p_permuted", label)]
-    table = found.tables.get("tests", pd.DataFrame())
-    subject = "comparison" if found.is_transfer else "subject"
-    worth = FROZEN if found.is_transfer else SEARCHED
-    if subject in table.columns:
-        rows = table[table[subject] == OUTER].head(1)
-        found_p += [
-            _either(row, "p_one_sided", "p_permutation", worth) for _, row in rows.iterrows()
-        ]
-    return [each for each in found_p if np.isfinite(each.p)]
-
-
-def _either(
-    row: "pd.Series[Any]", column: str, permuted: str, worth: str
-) -> survival_figures.Verdict:
-    """Take the permutation p where there is one: a group is small, or all was permuted."""
-    plain, drawn = (row.get(name, np.nan) for name in (column, permuted))
-    if pd.isna(drawn):
-        return survival_figures.Verdict(float(plain), worth)
-    words = worth if "permutation" in worth else f"by permutation, {worth}"
-    return survival_figures.Verdict(float(drawn), words)
 
 
 def _search(found: Found) -> list[Picture]:
@@ -178,8 +123,8 @@ def _beside(found: Found) -> list[Picture]:
         pictures.append(
             _of_table(
                 "patients_branches",
-                "What the profiles add",
-                "The same search on profiles and on simpler data. C-index: of patients placed by "
+                page_subtype_tables.heading(found, page_subtype_tables.LAYOUT["branches"][0]),
+                "The same search on every kind of data. C-index: of patients placed by "
                 "groups that were found without them; 0.5 is chance.",
                 search_figures.draw_branches(branches),
                 branches,
@@ -191,7 +136,8 @@ def _beside(found: Found) -> list[Picture]:
             _of_table(
                 "patients_hazards",
                 "Hazard ratios",
-                "Cox models with 95 % intervals; an arrow: the interval goes on.",
+                "Cox models with 95 % intervals; an arrow: the interval goes on. Groups were "
+                "chosen by survival in these patients: theirs are descriptive.",
                 forest_figures.draw_forest(hazards),
                 hazards,
             )
@@ -215,12 +161,13 @@ def _components(table: pd.DataFrame) -> Array:
 def _definitions(store: stores.Store, table: pd.DataFrame, component: Array) -> Picture:
     names = store.labels["cell_type"]
     n_tested = int(np.isfinite(subtypes_found.finite(table["p"])).sum())
-    n_shown = min(definition_figures.N_SHOWN, n_tested)
+    shown = f"All {n_tested:,} tested of {len(table):,}"
+    if n_tested > definition_figures.N_SHOWN:
+        shown = f"The {definition_figures.N_SHOWN} of smallest p among {n_tested:,} tested"
     return _of_table(
         "patients_definitions",
         "Definitions of groups",
-        f"The {n_shown:,} of smallest p among {n_tested:,} tested and {len(table):,} in all: "
-        "patients who have all states of a row against the rest. Bold: below 0.05.",
+        f"{shown}: patients who have all states of a row against the rest. Bold: below 0.05.",
         definition_figures.draw_definitions(table, store.read("pick"), names, component),
         table,
     )
@@ -243,8 +190,9 @@ def _alike(
         Picture(
             "patients_similarity",
             "Definitions that mean the same patients",
-            "Intersection over union of the groups of every two significant definitions. Those "
-            "that are linked, directly or through others, make a component and vote together.",
+            "Intersection over union of the groups of every two significant definitions, the "
+            "smaller group of one with either group of the other. Those that are linked, directly "
+            "or through others, make a component and vote together.",
             definition_figures.draw_similarity(values, names, component[chosen], least),
             ["definition", *names],
             rows,
@@ -274,7 +222,7 @@ def _proportions(facts: Facts, patients: pd.DataFrame) -> list[Picture]:
     row = {name: at for at, name in enumerate(facts.samples)}
     rows = np.array([row.get(name, -1) for name in patients["sample"]], np.int64)
     known = rows >= 0
-    if not known.any():
+    if not known.any() or not facts.cell_types:
         return []
     values, group = facts.proportion[rows[known]], patients["group"].to_numpy(np.int64)[known]
     figure = patient_figures.draw_composition(values, facts.cell_types, group, patterns.NAMES)
@@ -283,7 +231,7 @@ def _proportions(facts: Facts, patients: pd.DataFrame) -> list[Picture]:
         Picture(
             "patients_proportions",
             "Proportions by group",
-            "Each bar is a patient, sorted by the most abundant type.",
+            "Each bar is a patient, sorted by the most abundant type of all patients.",
             figure,
             ["sample", "group", *facts.cell_types],
             [

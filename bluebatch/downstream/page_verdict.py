@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bluebatch.downstream import page_flags, page_heatmaps
+from bluebatch.downstream import page_flags, page_heatmaps, page_taken
 from bluebatch.downstream.flags import REASONS
 from bluebatch.downstream.page_content import Level, Statement
 from bluebatch.downstream.page_facts import Facts
@@ -39,9 +39,14 @@ def judge(facts: Facts, flags: page_flags.Flags, evaluation: dict[str, Any]) -> 
     list of Statement
         In the order in which they should be read.
     """
-    found = [_of_genes(facts), _of_samples(facts, flags), _of_intervals(facts)]
-    found.append(_beyond_training(_of_skill(facts), flags))
-    found += [*_of_types(facts), *_of_truth(evaluation), *_of_fit(facts)]
+    if facts.kind == "profile":
+        found = [_of_genes(facts), _of_samples(facts, flags), _of_intervals(facts)]
+        found.append(_beyond_training(_of_skill(facts), flags))
+    else:
+        found = page_taken.judge(facts)
+    found += [*_of_types(facts), *_of_truth(evaluation)]
+    if facts.notes:
+        found.append(Statement("careful", "inputs", f"{'; '.join(facts.notes)}."))
     return found
 
 
@@ -235,16 +240,18 @@ def _of_types(facts: Facts) -> list[Statement]:
         for name, share in zip(facts.cell_types, present, strict=True)
         if share < PRESENT and known.any()
     ]
-    n_empty = int((~known.any(axis=1)).sum())
+    n_empty = int((~known.any(axis=1)).sum()) if facts.cell_types else 0
     found = []
     if rare:
+        below = "there is no profile, and " if facts.kind == "profile" else ""
         text = (
-            f"At {presence:.0%} of cells or more only in few samples: {', '.join(rare)}. Below "
-            "that there is no profile, and the proportion is hard to tell from none."
+            f"At {presence:.0%} or more only in few samples: {', '.join(rare)}. Below that "
+            f"{below}the proportion is hard to tell from none."
         )
         found.append(Statement("careful", "rare types", text))
     if n_empty:
-        text = f"{n_empty:,} samples have no proportions: nothing of the panel was measured there."
+        why = ": nothing of the panel was measured there" if facts.kind == "profile" else ""
+        text = f"{n_empty:,} samples have no proportions{why}."
         found.append(Statement("poor", "empty samples", text))
     return found
 
@@ -281,12 +288,6 @@ def _of_coverage(evaluation: dict[str, Any]) -> list[Statement]:
     )
     level = _level(nominal - coverage, SHORT, more_is_better=False)
     return [Statement(level, "intervals against the truth", text)]
-
-
-def _of_fit(facts: Facts) -> list[Statement]:
-    if not facts.notes:
-        return []
-    return [Statement("careful", "inputs", f"{'; '.join(facts.notes)}.")]
 
 
 def _median_of_types(values: Any) -> Any:

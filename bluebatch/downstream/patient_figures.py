@@ -52,7 +52,7 @@ def draw_clinical(
     """
     ranked = tests.sort_values("p", kind="stable", na_position="last")["column"].tolist()
     chosen = [name for name in (columns or ranked[:MAX_PANELS]) if name in table.columns]
-    across = min(MAX_COLUMNS, max(len(chosen), 1))
+    across = 2 if len(chosen) == 4 else min(MAX_COLUMNS, max(len(chosen), 1))
     down = math.ceil(max(len(chosen), 1) / across)
     with mpl.rc_context(figures.STYLE):
         figure = figures.new_figure(3.4 * across, 2.6 * down)
@@ -164,13 +164,14 @@ def draw_composition(
         figure = figures.new_figure(width + 1.9 * n_legend, 3.4)
         axes = figure.subplots()
         middles = _draw_groups(axes, whole, [rows for _, rows in groups], by_patient=by_patient)
-        texts = [f"{figures.label(name, 20)}\n({len(rows):,})" for name, rows in groups]
+        shown = [figures.label(name, 20) for name, _ in groups]
         # About the width of the panel over that of a letter.
-        letters = 13 * (width - 1.3) / axes.get_xlim()[1] * np.diff(middles)
-        lengths = [len(figures.label(name, 20)) for name, _ in groups]
-        tight = any(letters < (np.array(lengths[1:]) + lengths[:-1]) / 2 + 2)
+        room = 16 * (width - 0.6 if by_patient else width) / axes.get_xlim()[1] * np.diff(middles)
+        shown, tight = _fit(shown, room)
+        counts = [f"({len(rows):,})" for _, rows in groups]
+        texts = ["\n".join(both) for both in zip(shown, counts, strict=True)]
         slanted: dict[str, Any] = {"rotation": 40, "ha": "right"} if tight else {}
-        axes.set_xticks(middles, texts, fontsize=7 if tight else 8, **slanted)
+        axes.set_xticks(middles, texts, fontsize=7, **slanted)
         axes.set(ylim=(0, 1), ylabel="fraction" if by_patient else "fraction, mean")
         axes.tick_params(axis="x", length=0)
         axes.spines["bottom"].set_visible(False)
@@ -181,6 +182,21 @@ def draw_composition(
             handlelength=1.0, ncols=n_legend,
         )  # fmt: skip
     return figure
+
+
+def _is_tight(texts: Sequence[str], letters: FloatArray) -> bool:
+    """Tell whether texts beside each other, so many letters apart, would touch."""
+    lengths = np.array([max(map(len, text.splitlines()), default=0) for text in texts])
+    return bool((letters < (lengths[1:] + lengths[:-1]) / 2 + 1.5).any())
+
+
+def _fit(texts: list[str], letters: FloatArray) -> tuple[list[str], bool]:
+    """Break texts where they would touch, and tell whether they must be slanted none the less."""
+    for width in (max(map(len, texts), default=1), 12, 8):
+        broken = [textwrap.fill(text, max(width, 1), break_long_words=False) for text in texts]
+        if not _is_tight(broken, letters):
+            return broken, False
+    return texts, True
 
 
 def _draw_groups(

@@ -53,7 +53,8 @@ def draw_search(
         n_significant = int((tested["q"].to_numpy(float) < alpha).sum())
         _draw_quantiles(left, p, alpha, null_p)
         _draw_maxima(right, tested, alpha)
-        words = f"{n_significant:,} of {len(p):,} tested have q < {alpha:g}"
+        verb = "has" if n_significant == 1 else "have"
+        words = f"{n_significant:,} of {len(p):,} tested {verb} q < {alpha:g}"
         if p_count is not None and np.isfinite(p_count):
             words += f"\n(as many by chance: p {figures.p_text(p_count)})"
         left.set_title(words, loc="left", fontsize=8.5)
@@ -99,12 +100,13 @@ def _draw_maxima(axes: Axes, tested: pd.DataFrame, alpha: float) -> None:
         axes.scatter(sizes[part], tail[part], s=12, color=colour, linewidths=0, zorder=3)
     axes.axhline(alpha, linestyle="--", color=figures.VERMILION, linewidth=1.0)
     least = float(np.nanmin(tail))
+    axes.set_xlim(0, 1.06 * float(sizes[-1]))
     axes.set_yscale("log")
     axes.set_ylim(max(min(least, alpha) / 2, 1e-6), 1.35)
     axes.yaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("|z| of a definition")
     axes.set_ylabel("permutations whose largest |z|\nreaches it (p max-T)")
-    axes.set_title(f"{int(beyond.sum()):,} below {alpha:g}", loc="left", fontsize=8.5)
+    axes.set_title(f"{int(beyond.sum()):,} with p max-T < {alpha:g}", loc="left", fontsize=8.5)
 
 
 def draw_branches(branches: pd.DataFrame, alpha: float = 0.05) -> Figure:
@@ -168,8 +170,12 @@ def _draw_concordance(axes: Axes, places: FloatArray, branches: pd.DataFrame) ->
     axes.hlines(places, low, high, color=figures.GREEN, linewidth=1.6, zorder=2)
     axes.scatter(middle, places, s=30, color=figures.GREEN, linewidths=0, zorder=3)
     axes.axvline(0.5, linestyle="--", color=figures.INK, linewidth=0.9)
-    axes.locator_params(axis="x", nbins=4)
+    axes.locator_params(axis="x", nbins=3)
     axes.set_xlabel("C-index, held out")
+
+
+def _power(value: float) -> str:
+    return f"{value:g}" if value > 0.0005 else f"1e{round(np.log10(value))}"
 
 
 def _draw_levels(axes: Axes, places: FloatArray, branches: pd.DataFrame, alpha: float) -> None:
@@ -194,5 +200,5 @@ def _draw_levels(axes: Axes, places: FloatArray, branches: pd.DataFrame, alpha: 
     powers = powers[:: 1 + len(powers) // 7][::-1] if len(powers) < 8 else powers[::-2][::-1]
     axes.xaxis.set_major_locator(FixedLocator([10.0**power for power in powers]))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _power(value)))
     axes.set_xlabel("p")

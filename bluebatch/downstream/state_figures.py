@@ -57,7 +57,7 @@ def _draw_plane(axes: Axes, each: StateMap) -> None:
     axes.set_title(figures.label(each.cell_type), loc="left", fontsize=9, fontweight="bold", pad=14)
     if each.structured:
         n_0, n_1 = (int((each.state == state).sum()) for state in (0, 1))
-        words = f"{n_0:,} and {n_1:,} patients"
+        words = f"{n_0:,} in state 0, {n_1:,} in state 1"
     else:
         words = f"{NO_STRUCTURE}, {len(each.x):,} patients"
     if len(each.x) < each.n_present:

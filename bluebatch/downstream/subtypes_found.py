@@ -33,14 +33,15 @@ TABLES = {
     "tests": "every test that was made",
 }
 # Read where they are there, and not missed otherwise.
-QUIET = ("logrank", "comparisons")
-OF_TRANSFER = ("definitions", "groups", "survival", "tests", "state_quality")
-# Figures of the folder that need more than it holds.
-IMAGES = {
-    "states": "States of each cell type",
-    "clinical": "Clinical columns by group",
-    "reciprocal": "Genes that go both ways",
-}
+QUIET = ("logrank", "comparisons", "components", "concordance", "state_quality")
+OF_TRANSFER = ("definitions", "groups", "survival", "tests")
+# Tables that need expression.
+OF_GENES = ("state_quality", "reciprocal", "gene_sets")
+PROPORTIONS = "proportions"
+# Figures of a transfer that the page draws itself.
+DRAWN = ("survival", "replication")
+# Figures of the folder that need more than its tables; those of one group have its name behind.
+IMAGES = ("states", "clusters", "clinical", "reciprocal", "differential_")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,8 +62,10 @@ class Found:
         Those of `TABLES` and `QUIET` that are there.
     missing : list of str
         Those that are not.
-    images : list of tuple of str and bytes
-        Titles and PNG files.
+    images : dict of str to bytes
+        PNG files of `IMAGES`, by name; of a transfer all but those that the page draws.
+    compared : bool
+        Whether genes were compared between the groups.
     """
 
     path: str
@@ -71,7 +74,19 @@ class Found:
     store: stores.Store | None
     tables: dict[str, pd.DataFrame]
     missing: list[str]
-    images: list[tuple[str, bytes]]
+    images: dict[str, bytes]
+    compared: bool = False
+
+    @property
+    def of_proportions(self) -> bool:
+        """Tell whether the states are proportions above or below a cut.
+
+        Returns
+        -------
+        bool
+            True where no expression was looked at.
+        """
+        return self.summary.get("branch") == PROPORTIONS
 
     def patients(self) -> pd.DataFrame | None:
         """Give the patients that are in a group.
@@ -161,25 +176,38 @@ def read(path: str | places.Place | None) -> Found | None:
         wanted = OF_TRANSFER if is_transfer else tuple(TABLES)
         tables = {
             name: _table(folder / f"{name}.csv")
-            for name in (*wanted, *QUIET)
+            for name in dict.fromkeys((*wanted, *QUIET))
             if f"{name}.csv" in names
         }
-        images = [
-            (title, (folder / "figures" / f"{name}.png").read_bytes())
-            for name, title in IMAGES.items()
-            if (folder / "figures" / f"{name}.png").exists()
-        ]
+        images = _images(folder / "figures", is_transfer) if "figures" in names else {}
         file = TRANSFER if is_transfer else SUMMARY
         summary = _json(folder / file) if file in names else {}
-    return Found(
-        str(path),
-        is_transfer,
-        summary,
-        None if is_transfer else stores.open_store(folder / STORE, "subtypes"),
-        tables,
-        [name for name in wanted if name not in tables],
-        images,
+    found = Found(
+        path=str(path),
+        is_transfer=is_transfer,
+        summary=summary,
+        store=None if is_transfer else stores.open_store(folder / STORE, "subtypes"),
+        tables=tables,
+        missing=[],
+        images=images,
+        compared="differential" in names,
     )
+    unneeded = OF_GENES if found.of_proportions else ()
+    missing = [name for name in wanted if name not in tables and name not in unneeded]
+    return dataclasses.replace(found, missing=missing)
+
+
+def _images(folder: places.Place, is_transfer: bool) -> dict[str, bytes]:
+    files = {file.name.removesuffix(".png"): file for file in folder.glob("*.png")}
+    if is_transfer:
+        return {name: files[name].read_bytes() for name in sorted(files) if name not in DRAWN}
+    chosen = [
+        name
+        for wanted in IMAGES
+        for name in sorted(files)
+        if name == wanted or (wanted.endswith("_") and name.startswith(wanted))
+    ]
+    return {name: files[name].read_bytes() for name in chosen}
 
 
 def check_samples(found: Found, samples: list[str], path: str) -> None:

@@ -42,7 +42,7 @@ MAX_TICKS = 7
 # What fits beside each other above the curves.
 LONGEST_LINE = 84
 _ROW = 0.19
-LINE_LENGTH = 76
+LINE_LENGTH = 84
 
 
 @dataclasses.dataclass(frozen=True)
@@ -229,6 +229,6 @@ def _draw_head(figure: Figure, axes: Axes, words: str) -> None:
     handles, texts = axes.get_legend_handles_labels()
     drawn = figure.legend(
         handles, texts, loc="outside upper left", ncols=1, title=words or None, alignment="left",
-        title_fontsize=9, handlelength=1.6, labelspacing=0.35,
+        title_fontsize=8.5, handlelength=1.6, labelspacing=0.35,
     )  # fmt: skip
     drawn.get_title().set_fontweight("bold")

@@ -142,7 +142,7 @@ def test_report__figures_are_drawn_and_tables_sort(
     ("spoil", "more", "words", "code"),
     [
         ("incomplete", (), "is unfinished (status 'writing'). Run the command", 3),
-        ("cohort", (), "is a cohort store, needed: profile. Give a store made by bluebatch", 1),
+        ("cohort", (), "with it --subtypes. Give the folder that `bluebatch subtype` wrote", 1),
         ("folder", (), "is not a Zarr group. Give a store made by bluebatch", 1),
         ("", ("--by", "grade"), "has no column 'grade'; it has stage. Name one of these", 1),
         ("", ("--out", "report.html"), "something stands there. Choose another --out", 1),

@@ -7,7 +7,13 @@ import scipy.stats
 from matplotlib.patches import Rectangle
 from unit.downstream import drawn, subtypes_folder
 
-from bluebatch.downstream import definition_figures, figures, search_figures, transfer_figures
+from bluebatch.downstream import (
+    definition_figures,
+    definition_marks,
+    figures,
+    search_figures,
+    transfer_figures,
+)
 
 
 def test_draw_definitions__rows_are_sorted_by_p_and_marks_are_the_states_asked_for() -> None:
@@ -75,6 +81,25 @@ def test_draw_similarity__definitions_of_a_component_stand_together_and_are_outl
     corners = [patch.get_xy() for patch in axes.patches if isinstance(patch, Rectangle)]
     assert corners == [(-0.5, -0.5), (1.5, 1.5)]
     assert axes.get_xlabel() == "5 definitions; outlined: components of two or more (2)"
+
+
+def test_draw_similarity__states_in_the_names_become_marks() -> None:
+    component = np.array([-1, 0, 0])
+    figure = definition_figures.draw_similarity(np.eye(3), ["B=0", "B=1&T=0", "T=1"], component)
+    marks, squares = figure.axes[:2]
+    # In the order of the squares: the two of a component, then the one alone.
+    _, full, empty = drawn.spots(marks)
+    assert sorted(full) == [(0, 0), (1, 1)]
+    assert sorted(empty) == [(0, 2), (1, 0)]
+    assert [text.get_text() for text in marks.get_xticklabels()] == ["B", "T"]
+    assert squares.images
+    assert drawn.crowded(figure) == []
+    assert drawn.cut(figure) == []
+
+
+@pytest.mark.parametrize("names", [["B=0", "B=2"], ["B=0&", "T=1"], ["whole"], ["=1"]])
+def test_read_states__other_names_stay_names(names: list[str]) -> None:
+    assert definition_marks.read_states(names) is None
 
 
 @pytest.mark.parametrize("n", [2, 40, 120])

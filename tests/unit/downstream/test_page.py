@@ -237,7 +237,9 @@ def test_run__an_incomplete_store_is_refused(tmp_path: pathlib.Path) -> None:
 
 def test_run__another_kind_of_store_is_refused(tmp_path: pathlib.Path) -> None:
     cohort = reported.write_cohort(tmp_path / "cohort.zarr")
-    with pytest.raises(errors.ForeignStoreError, match="is a cohort store, needed: profile"):
+    with pytest.raises(
+        errors.ForeignStoreError, match=r"is a cohort store, .* with it --subtypes\. Give"
+    ):
         page.run(cohort, tmp_path / "cohort.html")
 
 

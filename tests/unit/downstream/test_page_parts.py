@@ -3,11 +3,13 @@
 import csv
 import pathlib
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 from unit.downstream import reported
 
 from bluebatch.downstream import (
+    figures,
     page_content,
     page_facts,
     page_figures,
@@ -53,6 +55,28 @@ def test_write_csv__comes_back(tmp_path: pathlib.Path) -> None:
 def test_set_code__a_user_cannot_close_a_tag() -> None:
     assert page_render.set_code("`<i>` & `") == "`&lt;i&gt;` &amp; `"
     assert page_render.set_code("`</code><b>`") == "<code>&lt;/code&gt;&lt;b&gt;</code>"
+
+
+def test_set_parts__a_definition_breaks_between_its_states() -> None:
+    made = page_render.set_parts("B-like=0&<T>=1")
+    assert made.split("<wbr>") == [
+        '<span class="part">B-like=0&amp;</span>', '<span class="part">&lt;T&gt;=1</span>',
+    ]  # fmt: skip
+    long = "a text & more than a line of words that may break anywhere"
+    assert page_render.set_parts(long) == long.replace("&", "&amp;")
+
+
+def test_write__a_picture_made_for_print_is_shown_as_large_as_the_others(
+    tmp_path: pathlib.Path,
+) -> None:
+    with mpl.rc_context(figures.STYLE):
+        drawn = figures.new_figure(5, 2)
+        drawn.subplots()
+    section = page_content.Section("s", "S", images=[("I", figures.render(drawn, "png", 300))])
+    page = page_render.Page("t", "s", "v", "", "f", [], [], [section])
+    page_render.write(page, tmp_path / "p.html", tmp_path / "p")
+    # Five inches of 108 dots each.
+    assert 'width="540" height="216"' in (tmp_path / "p.html").read_text()
 
 
 def test_find__a_limit_itself_is_not_beyond(tmp_path: pathlib.Path) -> None:

@@ -102,7 +102,7 @@ def test_section__definitions_stand_with_all_their_p(
     made = section(subtypes_folder.write_folder(tmp_path / "sub"), facts)
     table = next(each for each in made.tables if each.name == "patients_definitions")
     assert table.columns[-4:] == ["p", "q", "p max-T", "component"]
-    assert [cell.text for cell in table.cells()[0]][-4:] == ["1.4e-09", "9.8e-09", "0.012", "0"]
+    assert [cell.text for cell in table.cells()[0]][-4:] == ["1.4e-9", "9.8e-9", "0.012", "0"]
     assert [cell.text for cell in table.cells()[-1]][-4:] == ["-", "-", "-", "-"]
     assert len(table.rows) == 8
 

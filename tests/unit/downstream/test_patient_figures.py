@@ -55,6 +55,19 @@ def test_draw_composition__many_patients_are_put_together_and_keep_their_mean() 
     assert top.mean() == pytest.approx(0.5)
 
 
+@pytest.mark.parametrize("n_groups", [2, 3, 7, 20])
+def test_draw_composition__names_of_groups_stand_apart(n_groups: int) -> None:
+    index = np.repeat(np.arange(n_groups), 10)
+    proportion = np.full((len(index), 2), 0.5)
+    names = [
+        f"cluster {at}" if n_groups == 7 else f"most unfavourable {at}" for at in range(n_groups)
+    ]
+    figure = patient_figures.draw_composition(proportion, ["B", "T"], index, names)
+    assert drawn.crowded(figure) == []
+    slanted = {text.get_rotation() for text in figure.axes[0].get_xticklabels()} != {0.0}
+    assert slanted == (n_groups == 20)
+
+
 def clinical() -> tuple[pd.DataFrame, np.ndarray, pd.DataFrame]:
     table = pd.DataFrame(
         {
@@ -218,7 +231,8 @@ def test_draw_states__types_without_structure_are_said_to_be() -> None:
     ]
     figure = state_figures.draw_states(maps)
     words = drawn.words(figure)
-    assert "5 and 6 patients" in words or "6 and 5 patients" in words
+    # Of 12 patients the first, in state 0, has no profile.
+    assert "5 in state 0, 6 in state 1" in words
     assert "no structure, 11 patients" in words
     assert len({tuple(c) for c in figure.axes[1].collections[0].get_facecolor()}) == 1  # type: ignore[arg-type]
     assert len({tuple(c) for c in figure.axes[0].collections[0].get_facecolor()}) == 2  # type: ignore[arg-type]

@@ -146,6 +146,18 @@ def test_draw_forest__levels_are_told_with_what_they_are_compared_with() -> None
     assert "fab: m3\nagainst m2" in drawn.words(figure)
 
 
+def test_draw_forest__groups_that_survival_chose_are_descriptive() -> None:
+    rows = [("m", "group=worst", 2.0, 1.2, 3.3, 0.01, 40, 20), ("m", "age", 1, 0.9, 1.1, 1, 40, 20)]
+    plain = hazards(rows).assign(reference=["best", "one more"])
+    for covariates, said in ((["group", "age"], True), (["fab", "age"], False)):
+        figure = forest_figures.draw_forest(plain.assign(covariate=covariates))
+        words = drawn.words(figure)
+        assert any(forest_figures.CHOSEN in each for each in words) == said
+        assert "age, per unit" in words
+        assert drawn.crowded(figure) == []
+        assert drawn.cut(figure) == []
+
+
 @pytest.mark.parametrize("n_terms", [1, 12])
 def test_draw_forest__no_word_lies_over_another(n_terms: int) -> None:
     rows = [
