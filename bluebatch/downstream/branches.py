@@ -119,14 +119,13 @@ def search_states(branch: Branch, cohort: Cohort, settings: Settings, seed: int)
     """
     if not branch.two_state:
         return dataclasses.replace(branch, notes=[*branch.notes, "no cell type has two states"])
-    survival = (cohort.durations, cohort.event_observed, cohort.strata)
     rng = rng_for(seed, "search", branch.name)
-    found = search.run(branch.index, branch.cell_types, *survival, settings.search, rng)
+    found = search.run(branch.index, branch.cell_types, cohort.outcome, settings.search, rng)
     apart = None
     if settings.out_of_fold.n_folds:
         how = (settings.out_of_fold, settings.search, settings.groups)
         rng = rng_for(seed, "out of fold", branch.name)
-        apart = out_of_fold.predict(branch.index, branch.cell_types, *survival, how, rng)
+        apart = out_of_fold.predict(branch.index, branch.cell_types, cohort.outcome, how, rng)
     return dataclasses.replace(branch, found=found, apart=apart)
 
 

@@ -12,7 +12,6 @@ from bluebatch.downstream import (
     composition_clusters,
     group_logrank,
     group_permutation,
-    logrank,
     patterns,
     search,
 )
@@ -174,14 +173,13 @@ def _group(
 ) -> tuple[patterns.Groups | None, group_permutation.Permuted | None]:
     if main.found is None:
         return None, None
-    times, events = cohort.durations, cohort.event_observed
-    groups = patterns.find(main.found, times, events, settings.groups, cohort.strata)
+    groups = patterns.find(main.found, cohort.outcome, settings.groups)
     if groups is None:
         return None, None
     luck = group_permutation.permuted(
         main.found,
         groups,
-        logrank.Risk(times, events, cohort.strata),
+        cohort.outcome.risk(),
         settings.search.alpha,
         settings.groups,
         branches.rng_for(seed, "groups", main.name),

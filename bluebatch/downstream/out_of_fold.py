@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pydantic
 
-from bluebatch.downstream import definitions, patterns, search
+from bluebatch.downstream import definitions, outcomes, patterns, search
 
 Array = npt.NDArray[Any]
 
@@ -52,12 +52,10 @@ class OutOfFold:
     n_found: int
 
 
-def predict(  # noqa: PLR0913
+def predict(
     states: npt.NDArray[np.int8],
     cell_types: Sequence[str],
-    durations: Array,
-    event_observed: Array,
-    strata: Array | None,
+    outcome: outcomes.Outcome,
     settings: tuple[FoldSettings, search.SearchSettings, patterns.GroupSettings],
     rng: np.random.Generator,
 ) -> OutOfFold:
@@ -69,12 +67,8 @@ def predict(  # noqa: PLR0913
         0 or 1; -1 where the type is absent.
     cell_types : sequence of str
         Names of the columns.
-    durations : np.ndarray, shape (patient,)
-        Follow-up in days.
-    event_observed : np.ndarray of bool, shape (patient,)
-        Whether it ended with the event.
-    strata : np.ndarray or None, shape (patient,)
-        Labels within which survival is compared.
+    outcome : outcomes.Outcome
+        Of the same patients.
     settings : tuple
         Of folds, search and groups.
     rng : np.random.Generator
@@ -90,16 +84,14 @@ def predict(  # noqa: PLR0913
     searched = searched.model_copy(update={"n_permutations": 0})
     risk, n_found = np.zeros(len(states)), 0
     for _ in range(folds.n_repeats):
-        fold = cut(event_observed, folds.n_folds, rng)
+        fold = cut(outcome.event_observed, folds.n_folds, rng)
         for number in range(folds.n_folds):
             held = fold == number
             index = np.ones(int(held.sum()))
-            known = states[~held]
-            if event_observed[~held].any() and _can_be_searched(known):
-                kept = None if strata is None else strata[~held]
-                times, events = durations[~held], event_observed[~held]
-                found = search.run(known, cell_types, times, events, kept, searched, rng)
-                groups = patterns.find(found, times, events, grouped, kept)
+            known, followed = states[~held], outcome.take(~held)
+            if followed.event_observed.any() and _can_be_searched(known):
+                found = search.run(known, cell_types, followed, searched, rng)
+                groups = patterns.find(found, followed, grouped)
                 if groups is not None:
                     n_found += 1
                     index = _place(groups, states[held], cell_types, searched.absent)

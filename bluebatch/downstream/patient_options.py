@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pydantic
 
 from bluebatch.downstream import clinical as clinical_table
+from bluebatch.downstream import outcomes
 from bluebatch.downstream import patients as patient_rows
 from bluebatch.downstream import strata as levels
 from bluebatch.downstream.endpoints import TimeUnit
@@ -126,6 +127,17 @@ class Cohort:
             True for the event.
         """
         return self.patients.event_observed
+
+    @property
+    def outcome(self) -> outcomes.Outcome:
+        """Give the follow-up, and within what it is compared.
+
+        Returns
+        -------
+        outcomes.Outcome
+            Of these patients.
+        """
+        return outcomes.Outcome(self.durations, self.event_observed, self.strata)
 
     @property
     def n_patients(self) -> int:

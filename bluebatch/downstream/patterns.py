@@ -15,7 +15,7 @@ import pandas as pd
 import pydantic
 
 from bluebatch import errors
-from bluebatch.downstream import consensus, division, group_rules, logrank, search
+from bluebatch.downstream import consensus, division, group_rules, outcomes, search
 
 Array = npt.NDArray[Any]
 NAMES = ("most favourable", "intermediate", "most unfavourable")
@@ -116,10 +116,8 @@ class Groups:
 
 def find(
     found: search.Search,
-    durations: Array,
-    event_observed: Array,
+    outcome: outcomes.Outcome,
     settings: GroupSettings,
-    strata: Array | Sequence[Any] | None = None,
 ) -> Groups | None:
     """Make three groups out of the significant definitions of a search.
 
@@ -127,14 +125,10 @@ def find(
     ----------
     found : search.Search
         All definitions, tested.
-    durations : np.ndarray of float, shape (patient,)
-        Follow-up in days.
-    event_observed : np.ndarray of bool, shape (patient,)
-        Whether it ended with the event.
+    outcome : outcomes.Outcome
+        Of the same patients, as in the search.
     settings : GroupSettings
         When definitions are alike.
-    strata : sequence or None, shape (patient,)
-        Labels within which survival is compared, as in the search.
 
     Returns
     -------
@@ -145,8 +139,7 @@ def find(
     if not len(chosen):
         return None
     z = found.table["z"].to_numpy(dtype=float)
-    risk = logrank.Risk(durations, event_observed, strata)
-    divided = division.divide(found, z, chosen, risk, settings.min_similarity)
+    divided = division.divide(found, z, chosen, outcome.risk(), settings.min_similarity)
     labels = found.definitions.labels
     components = tuple(
         group_rules.Component(

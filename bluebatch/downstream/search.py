@@ -18,7 +18,7 @@ import pydantic
 from scipy import stats
 
 from bluebatch import errors
-from bluebatch.downstream import definitions, logrank, permutation, search_space
+from bluebatch.downstream import definitions, logrank, outcomes, permutation, search_space
 from bluebatch.downstream.definitions import Absent, Definitions
 
 Array = npt.NDArray[Any]
@@ -120,12 +120,10 @@ class Luck(NamedTuple):
     p_count: float
 
 
-def run(  # noqa: PLR0913
+def run(
     states: npt.NDArray[np.int8],
     cell_types: Sequence[str],
-    durations: Float,
-    event_observed: Array,
-    strata: Array | None,
+    outcome: outcomes.Outcome,
     settings: SearchSettings,
     rng: np.random.Generator,
 ) -> Search:
@@ -137,12 +135,8 @@ def run(  # noqa: PLR0913
         0 or 1; -1 where the type is absent.
     cell_types : sequence of str
         Names of the columns.
-    durations : np.ndarray, shape (patient,)
-        Times to the event or censoring.
-    event_observed : np.ndarray of bool, shape (patient,)
-        Whether the event came.
-    strata : np.ndarray or None, shape (patient,)
-        Labels within which patients are compared, and permuted.
+    outcome : outcomes.Outcome
+        Of the same patients, in any unit of time.
     settings : SearchSettings
         Which definitions are tested, and how often the times are permuted.
     rng : np.random.Generator
@@ -160,25 +154,25 @@ def run(  # noqa: PLR0913
     ConfigError
         If more definitions are asked for than allowed.
     """
-    event_observed = np.asarray(event_observed, dtype=bool)
+    event_observed = np.asarray(outcome.event_observed, dtype=bool)
     if not event_observed.any():
         raise errors.ValuesError(
-            f"survival: none of {len(durations):,} patients has an event, at least one is needed. "
-            "Check which column holds the event, and how it is coded."
+            f"survival: none of {len(event_observed):,} patients has an event, at least one is "
+            "needed. Check which column holds the event, and how it is coded."
         )
     found, notes = search_space.choose(
         states, cell_types, settings.absent, settings.max_picked, settings.max_definitions
     )
     inside, considered = definitions.members(found, states, settings.absent)
-    risk = logrank.Risk(durations, event_observed, strata)
-    needed = settings.min_group or least_group(len(durations))
+    risk = outcome.risk()
+    needed = settings.min_group or least_group(len(risk))
     table = _counts(found, inside, considered, event_observed)
     enough = ((table["n_in"] >= needed) & (table["n_out"] >= needed)).to_numpy()
     _add_tests(table, enough, risk.test(inside, considered))
     n_significant = int((table["q"] < settings.alpha).sum())
     luck = _permuted(risk, inside, considered, table, settings, rng)
     table["p_max_t"] = luck.p_max_t
-    notes += _notes(table, enough, needed, np.asarray(durations)[event_observed])
+    notes += _notes(table, enough, needed, np.asarray(outcome.durations)[event_observed])
     return Search(found, inside, considered, table, luck.p_count, n_significant, needed, notes)
 
 

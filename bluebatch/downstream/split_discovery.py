@@ -86,19 +86,18 @@ class Discovery:
         Rule or None
             None where no type has two states, nobody the event, or no definition is significant.
         """
-        times, events = self.cohort.durations[patients], self.cohort.event_observed[patients]
-        if not events.any():
+        outcome = self.cohort.outcome.take(patients)
+        if not outcome.event_observed.any():
             return None
         typed = [self._find(cell_type, patients, genes) for cell_type in self.cell_types]
         spaces = {each.cell_type: each.space for each in typed if each.space is not None}
         if not spaces:
             return None
-        strata = None if self.cohort.strata is None else self.cohort.strata[patients]
         # Which definitions are significant is all that is needed.
         settings = self.settings.search.model_copy(update={"n_permutations": 0})
         index = np.column_stack([each.index for each in typed if each.space is not None])
-        found = search.run(index, list(spaces), times, events, strata, settings, self.rng)
-        groups = patterns.find(found, times, events, self.settings.groups, strata)
+        found = search.run(index, list(spaces), outcome, settings, self.rng)
+        groups = patterns.find(found, outcome, self.settings.groups)
         return None if groups is None else Rule(spaces, groups.frozen)
 
     def assign(self, rule: Rule, patients: Array, genes: Array) -> Array:

@@ -27,11 +27,11 @@ from bluebatch.downstream import (
     transfer_tests,
 )
 from bluebatch.downstream.definitions import Definitions
+from bluebatch.downstream.outcomes import Outcome
 from bluebatch.downstream.patient_options import Cohort, PatientOptions, open_cohort
 from bluebatch.downstream.signature import Scores
 from bluebatch.downstream.transfer_content import Transferred
 from bluebatch.downstream.transfer_summary import Summary
-from bluebatch.downstream.transfer_tests import Outcome
 from bluebatch.store import genes as gene_names
 from bluebatch.store import places
 
@@ -126,7 +126,7 @@ def measure(model: frozen.Frozen, cohort: Cohort, options: Options) -> Transferr
     """
     found, who = cohort.found, cohort.patients
     transfer_states.check_kind(model, found)
-    outcome = Outcome(who.durations, who.event_observed, cohort.strata)
+    outcome = cohort.outcome
     beside = covariates.design(who.table, options.covariates) if options.covariates else None
     states = transfer_states.find(model, found, who.rows)
     asked = Definitions(tuple(model.cell_types), model.picks)
@@ -199,7 +199,13 @@ def _signatures(
     for name, each in model.signatures.items():
         index = gene_names.match(each.genes, available).index
         wanted = [available[at] for at in index if at >= 0]
-        scores[name] = each.score(found.bulk(who.rows, wanted), wanted)
+        try:
+            scores[name] = each.score(found.bulk(who.rows, wanted), wanted)
+        except errors.LabelMismatchError as error:
+            told = f"{store.path}: {error}"
+            if store is not found.results:
+                told = f"{told.removesuffix('.')}, or leave out --cohort: groups need none."
+            raise errors.LabelMismatchError(told) from error
         notes += scores[name].notes
     return scores, notes
 

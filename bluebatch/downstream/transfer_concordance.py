@@ -8,7 +8,7 @@ import pandas as pd
 import scipy.stats
 
 from bluebatch.downstream import concordance, covariates, discrimination, patterns
-from bluebatch.downstream.transfer_tests import Outcome
+from bluebatch.downstream.outcomes import Outcome
 
 Array = npt.NDArray[Any]
 REACH = float(scipy.stats.norm.isf(0.025))

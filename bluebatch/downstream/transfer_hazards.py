@@ -9,7 +9,8 @@ import pandas as pd
 import scipy.stats
 
 from bluebatch.downstream import covariates, hazards
-from bluebatch.downstream.transfer_tests import Outcome, Replication
+from bluebatch.downstream.outcomes import Outcome
+from bluebatch.downstream.transfer_tests import Replication
 
 Array = npt.NDArray[Any]
 REACH = float(scipy.stats.norm.isf(0.025))

@@ -17,9 +17,10 @@ from bluebatch.downstream import (
     survival,
     transfer_concordance,
     transfer_hazards,
+    transfer_tests,
 )
+from bluebatch.downstream.outcomes import Outcome
 from bluebatch.downstream.signature import Scores
-from bluebatch.downstream.transfer_tests import Outcome
 
 Array = npt.NDArray[Any]
 GROUPS, CLUSTERS = "groups", "clusters of proportions"
@@ -233,7 +234,7 @@ def compare(
         "events_in": int((mine & event).sum()),
         "events_out": int((~mine & event).sum()),
     }
-    for suffix in outcome.suffixes:
+    for suffix in transfer_tests.suffixes(outcome):
         risk, group = outcome.risk(stratified=bool(suffix)), mine[:, None]
         z = float(risk.test(group).z[0]) * direction
         draws = permutation.permuted_tests(risk, group, None, how.n_permutations, how.rng)

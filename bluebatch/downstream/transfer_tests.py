@@ -10,71 +10,10 @@ import scipy.stats
 
 from bluebatch.downstream import definitions, logrank, permutation, search
 from bluebatch.downstream.definitions import Absent, Definitions
+from bluebatch.downstream.outcomes import Outcome
 
 Array = npt.NDArray[Any]
 STRATIFIED = "_stratified"
-
-
-@dataclasses.dataclass(frozen=True)
-class Outcome:
-    """How long the patients lived.
-
-    Parameters
-    ----------
-    durations : np.ndarray of float64, shape (patient,)
-        Days to the event or censoring.
-    event_observed : np.ndarray of bool, shape (patient,)
-        Whether the event came.
-    strata : np.ndarray or None, shape (patient,)
-        Labels within which patients are compared in the adjusted tests.
-    """
-
-    durations: Array
-    event_observed: Array
-    strata: Array | None = None
-
-    def take(self, rows: Array) -> "Outcome":
-        """Take some of the patients.
-
-        Parameters
-        ----------
-        rows : np.ndarray of bool, shape (patient,)
-            Which.
-
-        Returns
-        -------
-        Outcome
-            Theirs.
-        """
-        strata = None if self.strata is None else self.strata[rows]
-        return Outcome(self.durations[rows], self.event_observed[rows], strata)
-
-    @property
-    def suffixes(self) -> tuple[str, ...]:
-        """Name the columns of tests: as they are, and within strata where there are any.
-
-        Returns
-        -------
-        tuple of str
-            What their names end in.
-        """
-        return ("",) if self.strata is None else ("", STRATIFIED)
-
-    def risk(self, *, stratified: bool = False) -> logrank.Risk:
-        """Set up the log-rank test.
-
-        Parameters
-        ----------
-        stratified : bool
-            Whether within the strata.
-
-        Returns
-        -------
-        logrank.Risk
-            Of these patients.
-        """
-        strata = self.strata if stratified else None
-        return logrank.Risk(self.durations, self.event_observed, strata)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,6 +91,22 @@ class ReplicationSettings:
     absent: Absent = "rest"
 
 
+def suffixes(outcome: Outcome) -> tuple[str, ...]:
+    """Name the columns of tests: as they are, and within strata where there are any.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        With strata or without.
+
+    Returns
+    -------
+    tuple of str
+        What their names end in.
+    """
+    return ("",) if outcome.strata is None else ("", STRATIFIED)
+
+
 def replicate(
     discovered: pd.DataFrame,
     found: Definitions,
@@ -196,7 +151,7 @@ def replicate(
     enough = (table[["n_in", "n_out"]].min(axis=1) >= settings.min_group).to_numpy()
     sign = np.sign(discovered["z"].to_numpy(float))
     counts = []
-    for suffix in outcome.suffixes:
+    for suffix in suffixes(outcome):
         risk = outcome.risk(stratified=bool(suffix))
         tests = risk.test(inside, considered)
         tested = enough & (tests.variance > 0)

@@ -25,7 +25,6 @@ from scipy import stats
 from bluebatch.downstream import (
     composition_clusters,
     group_permutation,
-    logrank,
     patterns,
     search,
 )
@@ -40,10 +39,10 @@ WAYS = [patterns.GroupSettings(decide_by="majority"), patterns.GroupSettings(dec
 def look(cohort: Any, n: int, seed: int) -> Iterator[tuple[Any, Any, Any]]:
     """Search a cohort, and make groups in both ways; give the search, groups and permuted p."""
     found = searches.run(cohort, seed, n_permutations=0)
-    risk = logrank.Risk(cohort.durations, cohort.events)
+    risk = cohort.outcome.risk()
     for way in WAYS:
         how = way.model_copy(update={"n_permutations": n})
-        groups = patterns.find(found, cohort.durations, cohort.events, how)
+        groups = patterns.find(found, cohort.outcome, how)
         luck = None
         if groups is not None:
             rng = np.random.default_rng(seed)
@@ -150,10 +149,10 @@ def speed(given: argparse.Namespace) -> bool:
         cohort = searches.draw(np.random.default_rng([given.seed, 7]), n_patients, 6, 0.2)
         found = searches.run(cohort, 0, n_permutations=0, **settings)
         how = patterns.GroupSettings(n_permutations=given.permutations)
-        groups = patterns.find(found, cohort.durations, cohort.events, how)
+        groups = patterns.find(found, cohort.outcome, how)
         if groups is None:
             continue
-        risk = logrank.Risk(cohort.durations, cohort.events)
+        risk = cohort.outcome.risk()
         begun = time.perf_counter()
         luck = group_permutation.permuted(found, groups, risk, ALPHA, how, np.random.default_rng(0))
         seconds = time.perf_counter() - begun

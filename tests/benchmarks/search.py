@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bluebatch.downstream import definitions, search
+from bluebatch.downstream import definitions, outcomes, search
 
 Array = npt.NDArray[Any]
 TYPES = [f"T{number}" for number in range(1, 16)]
@@ -42,6 +42,11 @@ class Cohort(NamedTuple):
     states: Array
     durations: Array
     events: Array
+
+    @property
+    def outcome(self) -> outcomes.Outcome:
+        """Put survival together."""
+        return outcomes.Outcome(self.durations, self.events)
 
 
 def draw(rng: np.random.Generator, n_patients: int, n_types: int, ratio: float = 1.0) -> Cohort:
@@ -70,7 +75,8 @@ def run(cohort: Cohort, seed: int, strata: Array | None = None, **settings: Any)
     """Search one cohort."""
     names = TYPES[: cohort.states.shape[1]]
     chosen = search.SearchSettings(**settings)
-    return search.run(*cohort[:1], names, *cohort[1:], strata, chosen, np.random.default_rng(seed))
+    outcome = outcomes.Outcome(cohort.durations, cohort.events, strata)
+    return search.run(cohort.states, names, outcome, chosen, np.random.default_rng(seed))
 
 
 def speed(given: argparse.Namespace) -> bool:

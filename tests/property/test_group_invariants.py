@@ -7,7 +7,7 @@ import numpy.typing as npt
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bluebatch.downstream import consensus, logrank, patterns, search, similarity
+from bluebatch.downstream import consensus, logrank, outcomes, patterns, search, similarity
 
 Array = npt.NDArray[Any]
 N_MEMBERS = 5
@@ -32,8 +32,9 @@ def look(states: Array, durations: Array) -> tuple[search.Search, patterns.Group
     observed = np.ones(len(states), bool)
     settings = search.SearchSettings(min_group=1, n_permutations=0, alpha=0.9, absent="drop")
     rng = np.random.default_rng(0)
-    found = search.run(states, list("ABC"), durations, observed, None, settings, rng)
-    return found, patterns.find(found, durations, observed, SETTINGS)
+    outcome = outcomes.Outcome(durations, observed)
+    found = search.run(states, list("ABC"), outcome, settings, rng)
+    return found, patterns.find(found, outcome, SETTINGS)
 
 
 @given(hnp.arrays(np.bool_, st.tuples(st.just(2), st.integers(1, 12), st.just(N_MEMBERS))))

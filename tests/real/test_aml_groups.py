@@ -19,6 +19,7 @@ from bluebatch.downstream import (
     group_logrank,
     group_permutation,
     logrank,
+    outcomes,
     patterns,
     search,
     state_graph,
@@ -71,9 +72,9 @@ def test_groups__of_tcga_are_placed_alike_by_their_frozen_rules(decide_by: Any) 
     settings = search.SearchSettings(min_group=10, n_permutations=0)
     rng = np.random.default_rng(0)
     states = (found_in > cuts).astype(np.int8)
-    found = search.run(states, SIX, durations, events, None, settings, rng)
+    found = search.run(states, SIX, outcomes.Outcome(durations, events), settings, rng)
     how = patterns.GroupSettings(decide_by=decide_by)
-    groups = patterns.find(found, durations, events, how)
+    groups = patterns.find(found, outcomes.Outcome(durations, events), how)
     assert groups is not None
     assert groups.components["n_definitions"].sum() == found.n_significant == 47
     labels = found.definitions.labels
@@ -101,8 +102,9 @@ def test_groups__of_target_follow_the_frozen_rules_and_cuts_of_tcga() -> None:
     states = [(fractions(table) > cuts).astype(np.int8) for table in (first, second)]
     settings = search.SearchSettings(min_group=10, n_permutations=0)
     rng = np.random.default_rng(0)
-    found = search.run(states[0], SIX, durations, events, None, settings, rng)
-    groups = patterns.find(found, durations, events, patterns.GroupSettings())
+    survival = outcomes.Outcome(durations, events)
+    found = search.run(states[0], SIX, survival, settings, rng)
+    groups = patterns.find(found, survival, patterns.GroupSettings())
     assert groups is not None
     parsed = definitions.parse(groups.frozen.labels, SIX)
     inside, _ = definitions.members(parsed, states[1])

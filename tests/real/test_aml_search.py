@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from lifelines import statistics
 
-from bluebatch.downstream import logrank, search
+from bluebatch.downstream import logrank, outcomes, search
 
 pytestmark = pytest.mark.real
 
@@ -55,7 +55,8 @@ def run(table: pd.DataFrame, **settings: Any) -> search.Search:
     events = table["event"].to_numpy() == 1
     chosen = search.SearchSettings(min_group=10, **settings)
     rng = np.random.default_rng(0)
-    return search.run(states, SIX, table["time"].to_numpy(), events, None, chosen, rng)
+    outcome = outcomes.Outcome(table["time"].to_numpy(), events)
+    return search.run(states, SIX, outcome, chosen, rng)
 
 
 def by_lifelines(durations: Array, events: Array, inside: Array) -> tuple[float, float]:

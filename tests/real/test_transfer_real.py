@@ -14,7 +14,8 @@ import pytest
 import scipy.stats
 
 from bluebatch.downstream import search, signature, signature_fit, transfer_tests
-from bluebatch.downstream.transfer_tests import Outcome, ReplicationSettings
+from bluebatch.downstream.outcomes import Outcome
+from bluebatch.downstream.transfer_tests import ReplicationSettings
 from bluebatch.expression import normalise
 
 Array = npt.NDArray[Any]
@@ -64,7 +65,7 @@ def replicated(first: Cohort, second: Cohort) -> tuple[search.Search, transfer_t
     times, event = first.outcome.durations, first.outcome.event_observed
     rng = np.random.default_rng(0)
     settings = search.SearchSettings(min_group=10, n_permutations=0)
-    found = search.run(states[0], TYPES, times, event, None, settings, rng)
+    found = search.run(states[0], TYPES, Outcome(times, event), settings, rng)
     discovered = found.table.assign(significant=found.table["q"] < settings.alpha)
     how = ReplicationSettings(n_permutations=500)
     again = transfer_tests.replicate(

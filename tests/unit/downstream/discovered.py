@@ -144,7 +144,6 @@ def search_of(
     """Search a branch, without any clusters or simpler branches."""
     main = branches.search_states(branch, cohort, settings, seed=0)
     assert main.found is not None
-    times, events = cohort.durations, cohort.event_observed
-    groups = patterns.find(main.found, times, events, settings.groups, cohort.strata)
+    groups = patterns.find(main.found, cohort.outcome, settings.groups)
     luck = None if groups is None else group_permutation.Permuted(10.0, 19, 5, 0.05)
     return discovery.Discovery(main, [], groups, luck, None, float("nan"), [])

@@ -10,6 +10,7 @@ from unit.downstream.planted import Planted
 from bluebatch.downstream import (
     composition_clusters,
     frozen,
+    outcomes,
     patterns,
     search,
     signature,
@@ -63,10 +64,10 @@ def discover(planted: Planted) -> Discovery:
     ]
     placed = [space.nearest(each)[0] for space, each in zip(spaces.values(), scores, strict=True)]
     states = np.stack(placed, axis=1)
-    event = planted.event.astype(bool)
+    outcome = outcomes.Outcome(planted.durations, planted.event.astype(bool))
     rng = np.random.default_rng(0)
-    found = search.run(states, list(spaces), planted.durations, event, None, SEARCH, rng)
-    groups = patterns.find(found, planted.durations, event, patterns.GroupSettings())
+    found = search.run(states, list(spaces), outcome, SEARCH, rng)
+    groups = patterns.find(found, outcome, patterns.GroupSettings())
     assert groups is not None
     bulk = log_bulk(planted)
     signatures, _ = signature.fit_groups(bulk, planted.genes, groups.index)
@@ -98,9 +99,9 @@ def discover_fractions(planted: Planted, cell_types: list[str]) -> frozen.Frozen
     fractions = fractions / fractions.sum(axis=1, keepdims=True)
     cuts = np.median(fractions, axis=0)
     states = (fractions > cuts).astype(np.int8)
-    event = planted.event.astype(bool)
+    outcome = outcomes.Outcome(planted.durations, planted.event.astype(bool))
     rng = np.random.default_rng(0)
-    found = search.run(states, cell_types, planted.durations, event, None, SEARCH, rng)
+    found = search.run(states, cell_types, outcome, SEARCH, rng)
     return frozen.Frozen(
         branch="composition",
         cell_types=cell_types,

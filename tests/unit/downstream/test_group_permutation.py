@@ -9,6 +9,7 @@ from bluebatch.downstream import (
     definitions,
     group_permutation,
     logrank,
+    outcomes,
     patterns,
     permutation,
     search,
@@ -31,7 +32,7 @@ def cohort(seed: int, effect: float) -> tuple[Array, Array, Array]:
 def look(states: Array, durations: Array, observed: Array, strata: Array | None) -> search.Search:
     names = ["A", "B", "C"]
     rng = np.random.default_rng(0)
-    return search.run(states, names, durations, observed, strata, SEARCH, rng)
+    return search.run(states, names, outcomes.Outcome(durations, observed, strata), SEARCH, rng)
 
 
 def by_lifelines(index: Array, durations: Array, observed: Array) -> float:
@@ -52,7 +53,7 @@ def test_permuted__is_the_whole_way_gone_again() -> None:
     states, durations, observed = cohort(5, 1.0)
     found = look(states, durations, observed, None)
     settings = patterns.GroupSettings(n_permutations=60)
-    groups = patterns.find(found, durations, observed, settings)
+    groups = patterns.find(found, outcomes.Outcome(durations, observed), settings)
     assert groups is not None
     risk = logrank.Risk(durations, observed)
     ours = group_permutation.permuted(
@@ -61,7 +62,7 @@ def test_permuted__is_the_whole_way_gone_again() -> None:
     others, n_with_groups = [], 0
     for order in permutation.orders(risk, 60, np.random.default_rng(5)):
         again = look(states, durations[order], observed[order], None)
-        made = patterns.find(again, durations[order], observed[order], settings)
+        made = patterns.find(again, outcomes.Outcome(durations[order], observed[order]), settings)
         n_with_groups += made is not None
         others.append(
             by_lifelines(made.index, durations[order], observed[order]) if made is not None else 0
@@ -79,7 +80,7 @@ def test_permuted__without_permutations_has_no_p() -> None:
     states, durations, observed = cohort(5, 1.0)
     found = look(states, durations, observed, None)
     settings = patterns.GroupSettings(n_permutations=0)
-    groups = patterns.find(found, durations, observed, settings)
+    groups = patterns.find(found, outcomes.Outcome(durations, observed), settings)
     assert groups is not None
     risk = logrank.Risk(durations, observed)
     ours = group_permutation.permuted(
@@ -101,7 +102,7 @@ def test_permuted__stays_within_strata() -> None:
     observed = np.ones(40, dtype=bool)
     found = look(states, durations, observed, None)
     settings = patterns.GroupSettings(n_permutations=19)
-    groups = patterns.find(found, durations, observed, settings)
+    groups = patterns.find(found, outcomes.Outcome(durations, observed), settings)
     assert groups is not None
     p = [
         group_permutation.permuted(found, groups, risk, ALPHA, settings, np.random.default_rng(3)).p
@@ -117,7 +118,7 @@ def test_permuted__is_as_small_as_stated_where_there_is_nothing() -> None:
     for seed in range(60):
         states, durations, observed = cohort(seed, 0.0)
         found = look(states, durations, observed, None)
-        groups = patterns.find(found, durations, observed, settings)
+        groups = patterns.find(found, outcomes.Outcome(durations, observed), settings)
         if groups is None:
             continue
         risk = logrank.Risk(durations, observed)

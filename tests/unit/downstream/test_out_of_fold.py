@@ -1,6 +1,6 @@
 import numpy as np
 
-from bluebatch.downstream import out_of_fold, patterns, search
+from bluebatch.downstream import out_of_fold, outcomes, patterns, search
 
 SETTINGS = (
     out_of_fold.FoldSettings(n_folds=4, n_repeats=2),
@@ -23,7 +23,7 @@ def test_predict__states_that_drive_survival_place_patients_who_were_held_out() 
     inside = (states[:, 0] == 1) & (states[:, 1] == 1)
     durations = rng.exponential(np.where(inside, 3000, 300))
     found = out_of_fold.predict(
-        states, ["A", "B", "C"], durations, np.ones(200, bool), None, SETTINGS, rng
+        states, ["A", "B", "C"], outcomes.Outcome(durations, np.ones(200, bool)), SETTINGS, rng
     )
     assert found.n_found == found.n_folds == 8
     # Ten times longer lives inside; nobody outside does worse than the others there.
@@ -41,7 +41,7 @@ def test_predict__no_patient_has_a_part_in_the_own_place() -> None:
     changed[17] = 1e5
     one, other = (
         out_of_fold.predict(
-            states, ["A", "B"], times, event, None, SETTINGS, np.random.default_rng(3)
+            states, ["A", "B"], outcomes.Outcome(times, event), SETTINGS, np.random.default_rng(3)
         )
         for times in (durations, changed)
     )
@@ -51,9 +51,8 @@ def test_predict__no_patient_has_a_part_in_the_own_place() -> None:
 def test_predict__nothing_found_is_the_middle() -> None:
     rng = np.random.default_rng(4)
     states = np.repeat([[0, 1], [1, 0]], [56, 4], axis=0).astype(np.int8)
-    found = out_of_fold.predict(
-        states, ["A", "B"], rng.exponential(1, 60), np.ones(60, bool), None, SETTINGS, rng
-    )
+    outcome = outcomes.Outcome(rng.exponential(1, 60), np.ones(60, bool))
+    found = out_of_fold.predict(states, ["A", "B"], outcome, SETTINGS, rng)
     # Four patients are no group of ten.
     assert found.n_found == 0
     np.testing.assert_array_equal(found.risk, 1)

@@ -9,7 +9,15 @@ import numpy.typing as npt
 import pytest
 
 from bluebatch import errors
-from bluebatch.downstream import definitions, division, group_rules, logrank, patterns, search
+from bluebatch.downstream import (
+    definitions,
+    division,
+    group_rules,
+    logrank,
+    outcomes,
+    patterns,
+    search,
+)
 
 Array = npt.NDArray[Any]
 SETTINGS = patterns.GroupSettings()
@@ -23,7 +31,7 @@ def of_states(
     names = [chr(ord("A") + at) for at in range(states.shape[1])]
     settings = search.SearchSettings(min_group=1, n_permutations=0, alpha=alpha, **how)
     rng = np.random.default_rng(0)
-    args = (states.astype(np.int8), names, durations, observed, None, settings, rng)
+    args = (states.astype(np.int8), names, outcomes.Outcome(durations, observed), settings, rng)
     return search.run(*args), durations, observed
 
 
@@ -76,7 +84,7 @@ def test_favours__asks_the_lead_where_the_sides_cannot_be_compared() -> None:
 
 def test_find__gives_three_groups() -> None:
     found, durations, observed = two_types()
-    groups = patterns.find(found, durations, observed, SETTINGS)
+    groups = patterns.find(found, outcomes.Outcome(durations, observed), SETTINGS)
     assert groups is not None
     assert groups.index.tolist() == [2, 2, 1, 1, 0, 0, 0, 0]
     assert groups.margin.tolist() == [1] * 8
@@ -100,7 +108,7 @@ def test_find__same_division_and_its_complement_are_one_component() -> None:
     found, durations, observed = of_states(
         state_columns(12, range(5), range(5, 12)), np.arange(1.0, 13.0)
     )
-    groups = patterns.find(found, durations, observed, SETTINGS)
+    groups = patterns.find(found, outcomes.Outcome(durations, observed), SETTINGS)
     assert groups is not None
     assert len(groups.components) == 1
     row = groups.components.iloc[0]
@@ -117,14 +125,14 @@ def test_find__without_a_significant_definition_there_are_no_groups() -> None:
         state_columns(8, [0, 2, 4, 6]), np.arange(1.0, 9.0), alpha=0.01
     )
     assert found.n_significant == 0
-    assert patterns.find(found, durations, observed, SETTINGS) is None
+    assert patterns.find(found, outcomes.Outcome(durations, observed), SETTINGS) is None
 
 
 def test_find__one_pattern_alone_leaves_the_rest_intermediate() -> None:
     found, durations, observed = of_states(
         state_columns(8, [4, 5, 6, 7]), np.arange(1.0, 9.0), max_picked=1
     )
-    groups = patterns.find(found, durations, observed, SETTINGS)
+    groups = patterns.find(found, outcomes.Outcome(durations, observed), SETTINGS)
     assert groups is not None
     assert groups.sizes == (4, 4, 0)
     assert groups.notes == ["groups: no unfavourable component, so no one is most unfavourable"]
@@ -136,7 +144,7 @@ def test_find__components_that_share_no_one_leave_all_intermediate() -> None:
         state_columns(8, [7], [6]), np.arange(1.0, 9.0), alpha=0.99, max_picked=1
     )
     majority = SETTINGS.model_copy(update={"decide_by": "majority"})
-    groups = patterns.find(found, durations, observed, majority)
+    groups = patterns.find(found, outcomes.Outcome(durations, observed), majority)
     assert groups is not None
     assert groups.sizes == (0, 8, 0)
     assert "groups: every patient is intermediate" in groups.notes
@@ -148,7 +156,7 @@ def test_find__patient_left_out_of_all_definitions_is_intermediate() -> None:
     found, durations, observed = of_states(
         states, np.arange(1.0, 10.0), absent="drop", max_picked=1
     )
-    groups = patterns.find(found, durations, observed, SETTINGS)
+    groups = patterns.find(found, outcomes.Outcome(durations, observed), SETTINGS)
     assert groups is not None
     assert groups.component_group[:, 0].tolist() == [0] * 4 + [1] * 4 + [2]
     assert groups.index.tolist() == [1] * 4 + [0] * 4 + [1]
@@ -161,7 +169,7 @@ def test_find__patient_left_out_of_all_definitions_is_intermediate() -> None:
 def test_find__strata_are_kept_apart() -> None:
     found, durations, observed = two_types()
     strata = ["x", "y"] * 4
-    groups = patterns.find(found, durations, observed, SETTINGS, strata)
+    groups = patterns.find(found, outcomes.Outcome(durations, observed, np.array(strata)), SETTINGS)
     assert groups is not None
     risk = logrank.Risk(durations, observed, strata)
     z = risk.test(groups.component_group == 1).z
@@ -188,7 +196,8 @@ def by_label(found: search.Search) -> tuple[dict[str, Array], dict[str, Array]]:
 
 def test_apply__to_the_discovery_gives_its_own_groups() -> None:
     found, durations, observed = a_search()
-    groups = patterns.find(found, durations, observed, patterns.GroupSettings(min_similarity=0.6))
+    alike = patterns.GroupSettings(min_similarity=0.6)
+    groups = patterns.find(found, outcomes.Outcome(durations, observed), alike)
     assert groups is not None
     assert min(groups.sizes) > 0
     assert groups.components["n_definitions"].max() > 1
@@ -226,7 +235,7 @@ def test_apply__votes_by_hand() -> None:
 def test_apply__the_first_component_speaks_where_it_did() -> None:
     found, durations, observed = a_search()
     settings = patterns.GroupSettings(min_similarity=0.6, decide_by="lead")
-    groups = patterns.find(found, durations, observed, settings)
+    groups = patterns.find(found, outcomes.Outcome(durations, observed), settings)
     assert groups is not None
     first = groups.components.groupby("direction")["component"].first() - 1
     best, worst = (groups.component_group[:, first[name]] == 1 for name in first.index)

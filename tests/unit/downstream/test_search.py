@@ -10,7 +10,7 @@ from scipy import stats
 from statsmodels.stats import multitest
 
 from bluebatch import errors
-from bluebatch.downstream import logrank, permutation, search
+from bluebatch.downstream import logrank, outcomes, permutation, search
 
 Array = npt.NDArray[Any]
 COLUMNS = [
@@ -49,7 +49,7 @@ def run(
     names = list("ABCDEF")[: states.shape[1]]
     chosen = search.SearchSettings(**settings)
     rng = np.random.default_rng(seed)
-    return search.run(states, names, durations, events, strata, chosen, rng)
+    return search.run(states, names, outcomes.Outcome(durations, events, strata), chosen, rng)
 
 
 @pytest.mark.parametrize(

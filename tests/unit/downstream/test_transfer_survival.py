@@ -9,8 +9,8 @@ import pytest
 import scipy.stats
 
 from bluebatch.downstream import covariates, transfer_concordance, transfer_survival
+from bluebatch.downstream.outcomes import Outcome
 from bluebatch.downstream.transfer_survival import How
-from bluebatch.downstream.transfer_tests import Outcome
 
 Array = npt.NDArray[Any]
 

@@ -9,7 +9,8 @@ import pytest
 import scipy.stats
 
 from bluebatch.downstream import definitions, transfer_tests
-from bluebatch.downstream.transfer_tests import Outcome, ReplicationSettings
+from bluebatch.downstream.outcomes import Outcome
+from bluebatch.downstream.transfer_tests import ReplicationSettings
 
 Array = npt.NDArray[Any]
 TYPES = ["A", "B", "C"]
