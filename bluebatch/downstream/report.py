@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
+import pandas as pd
 
 SHOWN = {"ccc": "CCC", "l1": "L1", "r": "r"}
 
@@ -207,22 +208,24 @@ def show(value: float) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Turn what NumPy made into JSON values.
+    """Turn numbers of NumPy, tuples, paths and NaN into JSON values.
 
     Parameters
     ----------
     value : Any
-        Nested dicts, lists and tuples.
+        Nested.
 
     Returns
     -------
     Any
-        The same in plain Python; None for a number that is not finite.
+        The same with None for what is not finite.
     """
-    if isinstance(value, dict):
-        return {key: plain(part) for key, part in value.items()}
+    if isinstance(value, Mapping):
+        return {str(name): plain(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(part) for part in value]
-    if isinstance(value, float | np.floating):
-        return float(value) if np.isfinite(value) else None
-    return int(value) if isinstance(value, np.integer) else value
+        return [plain(each) for each in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist())
+    if value is pd.NA or (isinstance(value, float) and not np.isfinite(value)):
+        return None
+    return value if value is None or isinstance(value, str | float | int) else str(value)

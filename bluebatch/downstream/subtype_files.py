@@ -101,7 +101,7 @@ def write(
         alpha = settings["search"]["alpha"]
         summary = Summary(str(out), cohort, found, tables, n_figures, alpha, work.notes)
         content = {**summary.as_dict(), **attributes, "bluebatch": metadata.version("bluebatch")}
-        text = json.dumps(report.plain(content), indent=1, allow_nan=False, default=str)
+        text = json.dumps(report.plain(content), indent=1, allow_nan=False)
         (folder / SUMMARY_FILE).write_text(text + "\n")
     return summary
 

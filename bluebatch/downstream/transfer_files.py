@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from bluebatch import errors
+from bluebatch.downstream import report
 from bluebatch.store import outputs, places, write
 
 JSON_FILE = "transfer.json"
@@ -160,32 +160,8 @@ def save(
     """
     for name, table in tables.items():
         table.to_csv(folder / f"{name}.csv", index=False, float_format="%.6g")
-    text = json.dumps(plain(facts), indent=1, allow_nan=False)
+    text = json.dumps(report.plain(facts), indent=1, allow_nan=False)
     (folder / JSON_FILE).write_text(text + "\n")
-
-
-def plain(value: Any) -> Any:
-    """Turn numbers of NumPy, tuples, paths and NaN into JSON values.
-
-    Parameters
-    ----------
-    value : Any
-        Nested.
-
-    Returns
-    -------
-    Any
-        The same with None for what is not finite.
-    """
-    if isinstance(value, Mapping):
-        return {str(name): plain(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(each) for each in value]
-    if isinstance(value, np.ndarray | np.generic):
-        return plain(value.tolist())
-    if value is pd.NA or (isinstance(value, float) and not np.isfinite(value)):
-        return None
-    return value if value is None or isinstance(value, str | float | int) else str(value)
 
 
 def _check_place(folder: places.Place) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from bluebatch.downstream import patterns, transfer_files, transfer_survival
+from bluebatch.downstream import patterns, report, transfer_survival
 from bluebatch.downstream.transfer_content import Transferred
 
 
@@ -99,7 +99,7 @@ class Summary:
         dict of str to Any
             JSON values.
         """
-        found: dict[str, Any] = transfer_files.plain(dataclasses.asdict(self))
+        found: dict[str, Any] = report.plain(dataclasses.asdict(self))
         return found
 
 

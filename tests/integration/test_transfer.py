@@ -129,7 +129,8 @@ def test_run__planted_groups_replicate(
     files = {file.name for file in (tmp_path / "out").iterdir()}
     written = ("patients", "states", "state_quality", "definitions", "groups", "signature")
     more = ("clusters", "tests", "survival", "comparisons", "components")
-    assert files == {*(f"{name}.csv" for name in (*written, *more)), "transfer.json"}
+    tables = {f"{name}.csv" for name in (*written, *more)}
+    assert files == {*tables, "transfer.json", "figures"}
     listed = pd.read_csv(tmp_path / "out" / "tests.csv")
     table = pd.read_csv(tmp_path / "out" / "definitions.csv")
     of_definitions = listed[listed["family"] == "definitions"]
