@@ -202,8 +202,8 @@ def tell_planted(rows: pd.DataFrame, n: int) -> list[str]:
             missed.append(f"hazard ratio {ratio}: {columns['covers']}")
     tell(["all", *(share(rows[name].fillna(0).mean(), len(rows)) for name in columns)], head=False)
     sys.stdout.write(
-        "\nRatios are geometric means, of the smallest p also where it is of other patients. IoU is "
-        "the median (mean) of the outer group with the planted patients.\n"
+        "\nRatios are geometric means, of the smallest p also where its patients are others; "
+        "IoU, with the planted patients, is the median (mean) of the outer group.\n"
     )
     return missed
 
@@ -238,8 +238,7 @@ def null(given: argparse.Namespace) -> list[str]:
     for text, values in (("all", table["c"]), (f"{len(with_groups)} with groups", with_groups)):
         error = values.std() / np.sqrt(len(values))
         tell([f"mean C-index out of fold, {text}", f"{values.mean():.3f} +- {error:.3f}"], False)
-    tested = f"{table['tested'].mean():.0f}"
-    tell(["definitions tested, mean", tested], head=False)
+    tell(["definitions tested, mean", f"{table['tested'].mean():.0f}"], head=False)
     size = {name: round(table[name].mean() - ALPHA, 9) for name in ("p_max_t", "p_count", "groups")}
     # Most cohorts have no significant definition, and so p = 1: the last two may only be smaller.
     wrong = {name: size[name] > BAND for name in size} | {"p_max_t": abs(size["p_max_t"]) > BAND}

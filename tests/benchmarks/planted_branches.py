@@ -31,11 +31,17 @@ from bluebatch.downstream import (
     subtype_settings,
 )
 
+# Log odds of a state per standard deviation of its type's proportion: correlations of .4 and .6.
+LOOSELY, CLOSELY = 1.0, 2.0
+BY_STATES = {"hazard_ratio": 0.35}
+BY_PROPORTIONS = {"from_proportion": float(np.log(2))}
 KINDS: dict[str, dict[str, Any]] = {
-    "states, apart from proportions": {"hazard_ratio": 0.35},
-    "proportions, apart from states": {"from_proportion": float(np.log(2))},
-    "states, which follow proportions": {"hazard_ratio": 0.35, "follows": 2.0},
-    "proportions, which states follow": {"from_proportion": float(np.log(2)), "follows": 2.0},
+    "states, apart from proportions": BY_STATES,
+    "proportions, apart from states": BY_PROPORTIONS,
+    "states, which follow proportions loosely": {**BY_STATES, "follows": LOOSELY},
+    "proportions, which states follow loosely": {**BY_PROPORTIONS, "follows": LOOSELY},
+    "states, which follow proportions closely": {**BY_STATES, "follows": CLOSELY},
+    "proportions, which states follow closely": {**BY_PROPORTIONS, "follows": CLOSELY},
 }
 
 
