@@ -8,9 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from bluebatch import errors
 from bluebatch.downstream import clinical_columns
 
 Array = npt.NDArray[Any]
+# What models call the groups of patients.
+GROUP = "group"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -107,10 +110,15 @@ def design(table: pd.DataFrame, columns: Sequence[str]) -> Covariates:
     Raises
     ------
     errors.LabelMismatchError
-        If the table has no such column.
+        If the table has no such column, or it has the name of the groups.
     errors.ValuesError
         If a column is unknown throughout, constant, or names the patients.
     """
+    if GROUP in columns:
+        raise errors.LabelMismatchError(
+            f"covariate {GROUP}: models call the groups of patients so, needed: another name. "
+            "Rename the column."
+        )
     parts: list[pd.DataFrame] = []
     sources: dict[str, list[str]] = {}
     references: dict[str, str] = {}
@@ -136,7 +144,7 @@ def design(table: pd.DataFrame, columns: Sequence[str]) -> Covariates:
     return Covariates(frame, sources, references, notes)
 
 
-def of_groups(groups: Array, names: Sequence[str], source: str = "group") -> Covariates:
+def of_groups(groups: Array, names: Sequence[str], source: str = GROUP) -> Covariates:
     """Make the terms of groups, as `design` does of a column.
 
     Parameters

@@ -16,7 +16,7 @@ from bluebatch.downstream.covariates import Covariates
 
 Array = npt.NDArray[Any]
 Float = npt.NDArray[np.float64]
-GROUP = "group"
+GROUP = covariate_columns.GROUP
 UNIVARIABLE, ADJUSTED = "univariable", "adjusted"
 COLUMNS = (
     *("model", "covariate", "term", "reference", "hazard_ratio", "low", "high", "p"),

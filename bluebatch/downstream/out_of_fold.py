@@ -33,6 +33,13 @@ class FoldSettings(pydantic.BaseModel):
     n_folds: int = pydantic.Field(default=5, ge=0)
     n_repeats: int = pydantic.Field(default=10, ge=1)
 
+    @pydantic.field_validator("n_folds")
+    @classmethod
+    def _check_folds(cls, n_folds: int) -> int:
+        if n_folds == 1:
+            raise ValueError("n_folds = 1 leaves nobody to search in, needed: 0, or 2 and more")
+        return n_folds
+
 
 @dataclasses.dataclass(frozen=True)
 class OutOfFold:

@@ -85,3 +85,9 @@ def test_beside__keeps_the_first_index_and_both_sources() -> None:
     assert list(found.sources) == ["fab", "group"]
     assert list(found.frame.index) == list(TABLE.index)
     assert found.only(["group"]).frame["group=bad"].sum() == 10
+
+
+def test_design__a_column_named_as_the_groups_is_told() -> None:
+    table = pd.DataFrame({"group": ["a", "b"] * 10})
+    with pytest.raises(errors.LabelMismatchError, match=r"covariate group: .* Rename the column"):
+        covariates.design(table, ["group"])

@@ -1,4 +1,6 @@
 import numpy as np
+import pydantic
+import pytest
 
 from bluebatch.downstream import out_of_fold, outcomes, patterns, search
 
@@ -56,3 +58,9 @@ def test_predict__nothing_found_is_the_middle() -> None:
     # Four patients are no group of ten.
     assert found.n_found == 0
     np.testing.assert_array_equal(found.risk, 1)
+
+
+def test_settings__one_fold_leaves_nobody_to_search_in() -> None:
+    with pytest.raises(pydantic.ValidationError, match="n_folds = 1 leaves nobody"):
+        out_of_fold.FoldSettings(n_folds=1)
+    assert out_of_fold.FoldSettings(n_folds=0).n_folds == 0
