@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
@@ -151,13 +152,17 @@ def draw_similarity(
             else f"{len(names):,} definitions, no two in one component",
             fontsize=8,
         )
-        bar = figure.colorbar(image, ax=axes, fraction=0.04, pad=0.02)
-        bar.set_label("similarity of their groups", fontsize=8)
-        bar.ax.tick_params(labelsize=8)
-        bar.outline.set_visible(False)
-        if least is not None:
-            bar.ax.axhline(least, color=figures.VERMILION, linewidth=1.4)
+        _draw_bar(figure, axes, image, least)
     return figure
+
+
+def _draw_bar(figure: Figure, axes: Axes, image: AxesImage, least: float | None) -> None:
+    bar = figure.colorbar(image, ax=axes, fraction=0.04, pad=0.02)
+    bar.set_label("similarity of their groups", fontsize=8)
+    bar.ax.tick_params(labelsize=8)
+    bar.outline.set_visible(False)
+    if least is not None:
+        bar.ax.axhline(least, color=figures.VERMILION, linewidth=1.4)
 
 
 def _draw_components(axes: Axes, component: IntArray, colours: dict[int, str]) -> None:

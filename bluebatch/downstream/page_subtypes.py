@@ -161,7 +161,7 @@ def _components(table: pd.DataFrame) -> Array:
 def _definitions(store: stores.Store, table: pd.DataFrame, component: Array) -> Picture:
     names = store.labels["cell_type"]
     n_tested = int(np.isfinite(subtypes_found.finite(table["p"])).sum())
-    shown = f"All {n_tested:,} tested of {len(table):,}"
+    shown = f"All {n_tested:,} tested of {len(table):,}" if n_tested > 1 else "The one tested"
     if n_tested > definition_figures.N_SHOWN:
         shown = f"The {definition_figures.N_SHOWN} of smallest p among {n_tested:,} tested"
     return _of_table(

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -19,7 +20,7 @@ def found(folder: pathlib.Path) -> Found:
     return made
 
 
-def change(folder: pathlib.Path, name: str, **columns: object) -> None:
+def change(folder: pathlib.Path, name: str, **columns: Any) -> None:
     table = pd.read_csv(folder / f"{name}.csv")
     for column, values in columns.items():
         table[column] = values
