@@ -57,7 +57,7 @@ class Summary:
             "",
             f"{self.found.main.name}: {searched.n_tested:,} of {len(searched.definitions):,} "
             f"definitions tested (at least {searched.min_group} patients on both sides), "
-            f"{searched.n_significant:,} with q below {self.alpha:g}, permutation p of as many "
+            f"{searched.n_significant:,} with q below {_level(self.alpha)}, permutation p of as many "
             f"{_p(searched.p_count)}",
             *self._best_lines(),
             "",
@@ -133,7 +133,13 @@ class Summary:
             numbers = [_n(row.get(name)) for name in ("n_tested", "n_significant")]
             p = [_p(row.get(name)) for name in ("best_p", "best_p_max_t", "p_count")]
             rows.append([row["branch"], *numbers, *p, report.show(c_index)])
-        header = ["the same search on", "tested", f"q < {self.alpha:g}", "best p", "of the search"]
+        header = [
+            "the same search on",
+            "tested",
+            f"q < {_level(self.alpha)}",
+            "best p",
+            "of the search",
+        ]
         return report.align([*header, "of the count", "C, held out"], rows)
 
     def _group_lines(self) -> list[str]:
@@ -155,6 +161,10 @@ class Summary:
 def _ratio(row: dict[str, Any]) -> str:
     ratio, low, high = (row[name] for name in ("hazard_ratio", "hazard_low", "hazard_high"))
     return "-" if not math.isfinite(ratio) else f"{ratio:.2f} ({low:.2f}-{high:.2f})"
+
+
+def _level(alpha: float) -> str:
+    return f"{alpha:g}".removeprefix("0")
 
 
 def _p(value: float | None) -> str:

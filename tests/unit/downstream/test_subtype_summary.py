@@ -45,9 +45,9 @@ def test_as_text__tells_states_search_branches_and_groups(case: discovered.Case)
 
 def test_as_text__the_level_is_the_one_that_was_asked_for(case: discovered.Case) -> None:
     text = summarise(case, alpha=0.2).as_text()
-    assert "with q below 0.2" in text
-    assert "q < 0.2" in text
-    assert "below 0.05" not in text
+    assert "with q below .2," in text
+    assert "q < .2 " in text
+    assert "below .05" not in text
     assert "< .05" not in text
 
 
