@@ -57,8 +57,8 @@ class Summary:
             "",
             f"{self.found.main.name}: {searched.n_tested:,} of {len(searched.definitions):,} "
             f"definitions tested (at least {searched.min_group} patients on both sides), "
-            f"{searched.n_significant:,} with q below {_level(self.alpha)}, permutation p of as many "
-            f"{_p(searched.p_count)}",
+            f"{searched.n_significant:,} with q below {_level(self.alpha)}, "
+            f"permutation p of as many {_p(searched.p_count)}",
             *self._best_lines(),
             "",
             *self._branch_lines(),
