@@ -161,10 +161,15 @@ def _make_branches(
 def _why_none(path: str, branch: Branch) -> str:
     said = "; ".join(f"{each.cell_type}: {each.verdict}, {each.reason}" for each in branch.typed)
     said = said or "; ".join(branch.notes)
+    # Proportions are cut in halves, whatever their structure.
+    forced = (
+        ', or split them without evidence by [states] no_structure = "split"'
+        if branch.typed
+        else ""
+    )
     return (
         f"{path}: no cell type has two states ({said}), needed: one at least. Give more patients, "
-        "a smaller --min-group or other --cell-types, or split them without evidence by "
-        '[states] no_structure = "split".'
+        f"a smaller --min-group or other --cell-types{forced}."
     )
 
 

@@ -5,6 +5,7 @@ import re
 import shutil
 from collections.abc import Callable
 
+import click
 import pandas as pd
 import pytest
 import zarr
@@ -17,6 +18,8 @@ from integration.patient_files import (
     words,
     write_all,
 )
+
+from bluebatch.cli import patients as commands
 
 Spoil = Callable[[pathlib.Path], object]
 
@@ -224,3 +227,15 @@ def test_subtype__results_of_another_kind_or_unfinished(
     with untouched(tmp_path):
         given = words(good, tmp_path / "out", results=tmp_path / "r.zarr")
         assert f"r.zarr: {told}" in refused(*given, code=code)
+
+
+@pytest.mark.parametrize("command", [commands.subtype_command, commands.transfer_command])
+def test_help__every_flag_is_explained_in_a_line(command: click.Command) -> None:
+    flags = [each for each in command.params if isinstance(each, click.Option)]
+    assert len(flags) > 15
+    for flag in flags:
+        # At least a noun and what of it, in one sentence or two.
+        assert flag.help is not None
+        assert len(flag.help.split()) >= 3, flag.name
+        assert flag.help.endswith("."), flag.name
+        assert "\n" not in flag.help
