@@ -1,6 +1,7 @@
 """The forest plot: hazard ratios with their intervals, models side by side."""
 
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ WIDEST = 30.0
 LEAST = 1.6
 ONE_MORE = "one more"
 GROUP = "group"
+NOT_ESTIMABLE = "not estimable"
 CHOSEN = "the groups were chosen by survival:\ntheir ratios and p are descriptive"
 LONGEST_NAME = 44
 _TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
@@ -44,8 +46,10 @@ def draw_forest(table: pd.DataFrame, title: str = "") -> Figure:
     -------
     Figure
         Not yet saved. Intervals that leave the axis end in an arrow. Of a covariate called
-        ``group`` it is said that survival chose it.
+        ``group`` it is said that survival chose it. Terms that no model could estimate are named
+        below the others.
     """
+    table, remarks = _remark(table)
     if "reference" in table.columns:
         against = table["reference"].fillna("").astype(str)
         added = ("\nagainst " + against).where(~against.isin(("", ONE_MORE)), "")
@@ -61,8 +65,7 @@ def draw_forest(table: pd.DataFrame, title: str = "") -> Figure:
     longest = max((len(line) for term in terms for line in _name(term).splitlines()), default=1)
     with mpl.rc_context(figures.STYLE):
         width = 6.9 + 0.065 * longest
-        chosen = "covariate" in table.columns and bool((table["covariate"] == GROUP).any())
-        height = _ROW * depth + 1.1 + 0.25 * bool(title) + 0.3 * chosen
+        height = _ROW * depth + 1.1 + 0.25 * bool(title) + 0.15 * len(remarks)
         figure = figures.new_figure(width, height)
         panel, words = figure.subplots(1, 2, sharey=True, width_ratios=[1.0, 1.05])
         ends = _ends(table)
@@ -72,14 +75,27 @@ def draw_forest(table: pd.DataFrame, title: str = "") -> Figure:
         _write_words(words, rows)
         _finish(panel, rows, ends)
         _name_terms(panel, rows, terms)
-        if chosen:
-            panel.set_xlabel(f"{panel.get_xlabel()}\n{CHOSEN}")
+        panel.set_xlabel("\n".join([panel.get_xlabel(), *remarks]))
         panel.set_ylim(depth - 0.2, -1.6)
         if len(models) > 1:
             _draw_legend(figure, styles)
         if title:
             figure.suptitle(title, fontsize=10, x=0.01, ha="left")
     return figure
+
+
+def _remark(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Set aside terms without any estimate, and write the lines that stand below the axis."""
+    remarks = []
+    if "covariate" in table.columns and bool((table["covariate"] == GROUP).any()):
+        remarks += CHOSEN.splitlines()
+    term = table["term"].astype(str)
+    known = term.isin(term[np.isfinite(table["hazard_ratio"].to_numpy(float))])
+    if not known.any() or known.all():
+        return table, remarks
+    names = [figures.label(name, LONGEST_NAME) for name in dict.fromkeys(term[~known])]
+    remarks += textwrap.wrap(f"{NOT_ESTIMABLE}: {', '.join(names)}", LONGEST_NAME)
+    return table[known], remarks
 
 
 def _lay_out(
@@ -169,7 +185,7 @@ def _write_words(axes: Axes, rows: list[tuple[float, dict[str, Any]]]) -> None:
 def _ratio_text(row: dict[str, Any]) -> str:
     ratio, low, high = (float(row[name]) for name in ("hazard_ratio", "low", "high"))
     if not math.isfinite(ratio):
-        return "not estimable"
+        return NOT_ESTIMABLE
     return f"{_short(ratio)} ({_short(low)} to {_short(high)})"
 
 

@@ -39,6 +39,8 @@ _SPACINGS: dict[str, tuple[float, ...]] = {
     "years": (0.5, 1, 2, 5, 10, 20),
 }
 MAX_TICKS = 7
+# Bands of more groups cover each other.
+MAX_BANDS = 4
 # What fits beside each other above the curves.
 LONGEST_LINE = 84
 _ROW = 0.19
@@ -123,8 +125,8 @@ def draw_kaplan_meier(
     Returns
     -------
     Figure
-        Not yet saved: 95 % intervals (log-log), ticks where patients were censored, and a table
-        of patients at risk, and events before.
+        Not yet saved: 95 % intervals (log-log) of at most `MAX_BANDS` groups, ticks where
+        patients were censored, and a table of patients at risk, and events before.
 
     Raises
     ------
@@ -146,7 +148,10 @@ def draw_kaplan_meier(
         for name, row in zip(found.names, middles.to_dict("records"), strict=True):
             said = _words(row, unit, days)
             label = f"{figures.label(name, LONGEST_LINE - len(said))}: {said}"
-            _draw_curve(panel, found.of(name), days, by_name[name], label)
+            steps = found.of(name)
+            if len(found.names) <= MAX_BANDS:
+                _draw_band(panel, steps, days, by_name[name])
+            _draw_curve(panel, steps, days, by_name[name], label)
         _finish(panel, longest / days, unit, ticks)
         _write_table(lower, found, by_name, days)
         _draw_head(figure, panel, words)
@@ -180,15 +185,19 @@ def _end(value: float) -> str:
     return f"{value:.1f}" if math.isfinite(value) else survival.NOT_REACHED
 
 
-def _draw_curve(axes: Axes, steps: pd.DataFrame, days: float, colour: str, label: str) -> None:
-    names = ("time_days", "survival", "low", "high")
-    times, value, low, high = (steps[name].to_numpy(float) for name in names)
-    times = times / days
+def _draw_band(axes: Axes, steps: pd.DataFrame, days: float, colour: str) -> None:
+    times, low, high = (steps[name].to_numpy(float) for name in ("time_days", "low", "high"))
     # Where survival is 0 the band says nothing and ends.
     known = np.isfinite(low)
     axes.fill_between(
-        times[known], low[known], high[known], step="post", color=colour, alpha=0.13, linewidth=0
-    )
+        times[known] / days, low[known], high[known], step="post", color=colour, alpha=0.13,
+        linewidth=0,
+    )  # fmt: skip
+
+
+def _draw_curve(axes: Axes, steps: pd.DataFrame, days: float, colour: str, label: str) -> None:
+    times, value = (steps[name].to_numpy(float) for name in ("time_days", "survival"))
+    times = times / days
     axes.step(times, value, where="post", color=colour, linewidth=1.7, zorder=3, label=label)
     censored = steps["censored"].to_numpy() > 0
     axes.plot(

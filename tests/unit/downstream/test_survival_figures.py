@@ -140,6 +140,29 @@ def test_draw_forest__what_has_no_estimate_is_said() -> None:
     assert drawn.marks(figure.axes[0], "o") == []
 
 
+def test_draw_forest__terms_that_no_model_estimates_are_named_below() -> None:
+    gap = float("nan")
+    rows = [
+        ("univariable", "age", 1.1, 1.0, 1.2, 0.01, 40, 20),
+        ("univariable", "risk=high", gap, gap, gap, gap, gap, gap),
+        ("adjusted", "age", gap, gap, gap, gap, 40, 20),
+    ]
+    figure = forest_figures.draw_forest(hazards(rows))
+    assert figure.axes[0].get_xlabel().endswith("more events)\nnot estimable: risk=high")
+    # The age that one model estimates keeps the row of the other.
+    assert drawn.words(figure).count("not estimable") == 1
+    assert len(figure.axes[0].get_yticks()) == 1
+    assert drawn.cut(figure) == []
+
+
+@pytest.mark.parametrize(("n_groups", "n_bands"), [(4, 4), (5, 0)])
+def test_draw_kaplan_meier__bands_of_many_groups_are_left_out(n_groups: int, n_bands: int) -> None:
+    times, event, index = cohort(n_groups)
+    names = [f"cluster {at}" for at in range(n_groups)]
+    figure = survival_figures.draw_kaplan_meier(times, event, index, names)
+    assert len(figure.axes[0].collections) == n_bands
+
+
 def test_draw_forest__levels_are_told_with_what_they_are_compared_with() -> None:
     row = ("m", "fab=m3", 0.4, 0.2, 0.8, 0.01, 40, 20)
     figure = forest_figures.draw_forest(hazards([row]).assign(reference="m2"))
