@@ -136,6 +136,14 @@ def subtype_command(
 @click.argument("subtypes", type=options.place)
 @click.argument("results", type=options.place)
 @patient_options
+@click.option(
+    "--permutations",
+    "n_permutations",
+    type=click.IntRange(min=0),
+    default=1000,
+    show_default=True,
+    help="Permutations of survival behind the p of how many definitions replicate.",
+)
 @output.flags
 def transfer_command(
     subtypes: options.Place, results: options.Place, out: options.Place, **how: Any
