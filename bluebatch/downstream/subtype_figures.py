@@ -126,9 +126,10 @@ def _of_groups(
     tables: Tables,
     proportion: np.ndarray | None,
 ) -> Iterator[tuple[str, Figure]]:
-    verdicts = [
-        survival_figures.Verdict(float(tables["logrank"]["p"].iloc[0]), subtype_tables.CHOSEN)
-    ]
+    overall = tables["logrank"].iloc[0]
+    # Where a group is small, the permuted p is the one to read.
+    p = overall["p"] if np.isnan(overall["p_permuted"]) else overall["p_permuted"]
+    verdicts = [survival_figures.Verdict(float(p), subtype_tables.CHOSEN)]
     if found.luck is not None and np.isfinite(found.luck.p):
         verdicts.append(survival_figures.Verdict(found.luck.p, subtype_tables.PERMUTED))
     yield (

@@ -89,5 +89,6 @@ def _verdicts(transferred: Transferred, family: str) -> list[Verdict]:
     if family == transfer_survival.GROUPS:
         best, _, worst = patterns.NAMES
         rows = rows[rows["comparison"] == f"{best} against {worst}"]
-    known = rows["p_one_sided"].dropna().head(1)
+    # Where a group is small, the permuted p is the one to read.
+    known = rows["p_permuted"].fillna(rows["p_one_sided"]).dropna().head(1)
     return [Verdict(float(p), survival_figures.FROZEN) for p in known]
