@@ -1,8 +1,9 @@
 """The ways of giving patients states, each searched alike: profiles, and simpler ones beside them.
 
 What profiles add shows in comparison only. So the same search runs on profiles, on profiles from
-which all is taken that proportions explain, on proportions cut at their medians, and on the bulk
-expression as if it were the one profile. None of the states knows of survival.
+which all is taken that proportions explain, on profiles with patients compared at like risk by
+their proportions, on proportions cut at their medians, and on the bulk expression as if it were the
+one profile. None of the states knows of survival.
 """
 
 import dataclasses
@@ -18,6 +19,7 @@ from scipy import stats
 from bluebatch.downstream import (
     concordance,
     out_of_fold,
+    proportion_risk,
     search,
     state_baselines,
     states,
@@ -28,6 +30,7 @@ from bluebatch.downstream.subtype_settings import Settings
 Array = npt.NDArray[Any]
 
 PROFILES, RESIDUAL = "profiles", "profiles beyond proportions"
+WITHIN = "profiles at like proportions"
 PROPORTIONS, CLUSTERS = "proportions", "clusters of proportions"
 
 
@@ -127,6 +130,42 @@ def search_states(branch: Branch, cohort: Cohort, settings: Settings, seed: int)
         rng = rng_for(seed, "out of fold", branch.name)
         apart = out_of_fold.predict(branch.index, branch.cell_types, cohort.outcome, how, rng)
     return dataclasses.replace(branch, found=found, apart=apart)
+
+
+def search_within(
+    branch: Branch, proportion: Array, cohort: Cohort, settings: Settings, seed: int
+) -> Branch:
+    """Test every definition again, among patients of like risk by their proportions.
+
+    Parameters
+    ----------
+    branch : Branch
+        With states.
+    proportion : np.ndarray, shape (patient, cell_type)
+        Of all types.
+    cohort : Cohort
+        With survival.
+    settings : Settings
+        How.
+    seed : int
+        Of all that is drawn.
+
+    Returns
+    -------
+    Branch
+        Searched within thirds of that risk, crossed with the cohort's strata; with a note instead
+        where there is no such model. Nobody is held out: the thirds know all patients' survival.
+    """
+    index, said = proportion_risk.thirds(proportion, cohort.found.cell_types, cohort.outcome)
+    branch = dataclasses.replace(branch, name=WITHIN, found=None, apart=None, notes=[])
+    if index is None:
+        return dataclasses.replace(branch, notes=[f"no risk by proportions: {said}"])
+    given = np.zeros(len(index)) if cohort.strata is None else cohort.strata
+    strata = np.unique(np.column_stack([given, index]), axis=0, return_inverse=True)[1]
+    outcome = dataclasses.replace(cohort.outcome, strata=strata)
+    rng = rng_for(seed, "search", branch.name)
+    found = search.run(branch.index, branch.cell_types, outcome, settings.search, rng)
+    return dataclasses.replace(branch, found=found)
 
 
 def table(branches: Sequence[Branch], cohort: Cohort) -> pd.DataFrame:

@@ -103,6 +103,11 @@ def discover(
         raise errors.ValuesError(_why_none(cohort.found.path, made[0]))
     made = [branches.search_states(each, cohort, settings, seed) for each in made]
     main, others = made[0], made[1:]
+    proportion = cohort.found.proportion(cohort.rows)
+    if cohort.found.kind == "profile" and proportion is not None and proportion.shape[1] > 1:
+        within = branches.search_within(main, proportion, cohort, settings, seed)
+        # Beside the other way of asking what profiles say beyond proportions.
+        others.insert(int(others[0].name == branches.RESIDUAL), within)
     groups, luck = _group(main, cohort, settings, seed)
     clusters, p_clusters = _cluster(cohort, settings, seed)
     divided = main.medians is not None and branch_states.renormalised(cell_types, settings)

@@ -131,6 +131,7 @@ def test_subtype__profiles_stand_beside_simpler_ways(done: pathlib.Path) -> None
     assert list(branches.index) == [
         "profiles",
         "profiles beyond proportions",
+        "profiles at like proportions",
         "proportions",
         "bulk",
         "clusters of proportions",

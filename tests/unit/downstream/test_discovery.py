@@ -15,7 +15,7 @@ FRACTIONS = dataclasses.replace(discovered.PLAN, n_patients=80)
 def test_discover__branches_in_their_order(case: discovered.Case) -> None:
     assert case.found.main.name == "profiles"
     assert [each.name for each in case.found.others] == [
-        "profiles beyond proportions", "proportions", "bulk",
+        "profiles beyond proportions", "profiles at like proportions", "proportions", "bulk",
     ]  # fmt: skip
     # The main branch has cut nothing.
     assert case.found.composition_types == []
