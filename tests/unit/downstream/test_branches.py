@@ -38,7 +38,8 @@ def test_table__says_what_the_searches_found(case: discovered.Case) -> None:
     made = [case.found.main, *case.found.others]
     table = branches.table(made, case.cohort).set_index("branch")
     assert list(table.index) == [
-        "profiles", "profiles beyond proportions", "profiles at like proportions", "proportions", "bulk",
+        "profiles", "profiles beyond proportions", "profiles at like proportions", "proportions",
+        "bulk",
     ]  # fmt: skip
     for branch in made:
         row, found = table.loc[branch.name], branch.found
