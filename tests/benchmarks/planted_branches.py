@@ -78,7 +78,9 @@ def tell_branch(part: pd.DataFrame, n: int) -> list[str]:
     cells = [f"{part['n_cell_types'].mean():.1f}", f"{counts.mean():.3f}"]
     cells = [*cells, share((counts <= ALPHA).mean(), n)] if searched else ["-"] * 3
     cells.append(share((part["best_p_max_t"] <= ALPHA).mean(), n))
-    return [*cells, f"{c_index:.3f}" if searched else "-"]
+    # Nobody is held out where patients are compared at like proportions.
+    held_out = searched and part["branch"].iloc[0] != branches.WITHIN
+    return [*cells, f"{c_index:.3f}" if held_out else "-"]
 
 
 def best_concordance(plan: cohorts.Plan, drawn: cohorts.Planted) -> float:
