@@ -204,7 +204,7 @@ def _check(matrix: Array, cell_type: str, genes: Sequence[str]) -> Array:
 def _judge(found: state_search.Found, settings: StateSettings) -> tuple[str, str]:
     """Decide whether a partition is two states."""
     p_text = f"p = {found.p_structure:.3g}"
-    stability_text = f"stability {found.stability:.2f}"
+    stability_text = f"stability {found.stability:.3f}"
     lacking = []
     if found.p_structure > settings.alpha:
         lacking.append(f"no further apart than halves of a {settings.null} ({p_text})")

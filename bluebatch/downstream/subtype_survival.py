@@ -70,7 +70,7 @@ def describe(
     Returns
     -------
     Survival
-        Tables ``survival``, ``at_risk``, ``logrank``, ``pairwise``, ``hazards``,
+        Tables ``survival``, ``curves``, ``at_risk``, ``logrank``, ``pairwise``, ``hazards``,
         ``hazard_tests``, ``proportional_hazards``, ``stratified_hazards``, ``restricted_mean``,
         ``restricted_mean_differences``, ``concordance`` and ``clinical``.
     """
@@ -88,6 +88,7 @@ def describe(
     )
     tables = {
         "survival": survival.medians(*who),
+        "curves": curves.steps,
         "at_risk": curves.counts,
         "logrank": ranked.overall,
         "pairwise": ranked.pairwise,
