@@ -157,7 +157,8 @@ def search_within(
         where there is no such model. Nobody is held out: the thirds know all patients' survival.
     """
     index, said = proportion_risk.thirds(proportion, cohort.found.cell_types, cohort.outcome)
-    branch = dataclasses.replace(branch, name=WITHIN, found=None, apart=None, notes=[])
+    # The evidence of its states stands with the branch they are of.
+    branch = dataclasses.replace(branch, name=WITHIN, typed=[], found=None, apart=None, notes=[])
     if index is None:
         return dataclasses.replace(branch, notes=[f"no risk by proportions: {said}"])
     given = np.zeros(len(index)) if cohort.strata is None else cohort.strata
