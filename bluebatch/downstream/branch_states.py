@@ -53,7 +53,7 @@ def of_profiles(
         the residuals'; neither is searched yet.
     """
     found = cohort.found
-    proportion = found.proportion(cohort.rows)
+    proportion = cohort.proportion
     min_group = settings.search.min_group or search.least_group(cohort.n_patients)
     plain: list[states.TypeStates] = []
     residual: list[states.TypeStates] = []

@@ -103,7 +103,7 @@ def discover(
         raise errors.ValuesError(_why_none(cohort.found.path, made[0]))
     made = [branches.search_states(each, cohort, settings, seed) for each in made]
     main, others = made[0], made[1:]
-    proportion = cohort.found.proportion(cohort.rows)
+    proportion = cohort.proportion
     if cohort.found.kind == "profile" and proportion is not None and proportion.shape[1] > 1:
         within = branches.search_within(main, proportion, cohort, settings, seed)
         # Beside the other way of asking what profiles say beyond proportions.
@@ -153,7 +153,7 @@ def _make_branches(
     made: list[Branch] = []
     if found.kind != "composition":
         made += branch_states.of_profiles(cohort, cell_types, settings, seed, on_type)
-    proportion = found.proportion(cohort.rows)
+    proportion = cohort.proportion
     if proportion is not None:
         made.append(
             branch_states.of_proportions(proportion, found.cell_types, cell_types, settings)
@@ -201,7 +201,7 @@ def _cluster(
     cohort: Cohort, settings: Settings, seed: int
 ) -> tuple[composition_clusters.Clusters | None, float]:
     found = cohort.found
-    proportion = found.proportion(cohort.rows)
+    proportion = cohort.proportion
     if proportion is None or proportion.shape[1] < 2:
         return None, float("nan")
     clusters = composition_clusters.find(proportion, found.cell_types)

@@ -151,6 +151,17 @@ class Cohort:
         return len(self.patients.names)
 
     @functools.cached_property
+    def proportion(self) -> npt.NDArray[np.floating[Any]] | None:
+        """Read the patients' proportions, once.
+
+        Returns
+        -------
+        np.ndarray of float64, shape (patient, cell_type), or None
+            As `Evidence.proportion` gives them.
+        """
+        return self.found.proportion(self.rows)
+
+    @functools.cached_property
     def variable_genes(self) -> list[str]:
         """Choose the genes of bulk that vary most among the patients, once.
 

@@ -73,7 +73,7 @@ def _draw(
     yield from _of_search(found, tables)
     if any(each.scores.shape[1] for each in found.main.typed):
         yield "states", _states(found, seed)
-    proportion = cohort.found.proportion(cohort.rows)
+    proportion = cohort.proportion
     if proportion is not None and found.clusters is not None:
         names = [f"cluster {number}" for number in range(found.clusters.n_clusters)]
         yield (
