@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
 
 from bluebatch.downstream import (
     concordance,
@@ -204,14 +203,10 @@ def _row(branch: Branch, cohort: Cohort) -> dict[str, Any]:
             }
         row |= {"n_significant": found.n_significant, "p_count": found.p_count}
     if branch.apart is not None:
-        row |= _concordance(branch.apart.risk, cohort)
+        times, events = cohort.durations, cohort.event_observed
+        pairs = concordance.count(times, events, branch.apart.risk, cohort.strata)
+        low, high = pairs.interval()
+        row |= {"c_index": pairs.index, "c_low": low, "c_high": high}
         row["folds_with_groups"] = f"{branch.apart.n_found} of {branch.apart.n_folds}"
     said = [*branch.notes, *([] if branch.found is None else branch.found.notes)]
     return {**row, "note": "; ".join(said)}
-
-
-def _concordance(risk: Array, cohort: Cohort) -> dict[str, float]:
-    pairs = concordance.count(cohort.durations, cohort.event_observed, risk, cohort.strata)
-    reach = float(stats.norm.ppf(0.975)) * pairs.standard_error
-    low, high = np.clip([pairs.index - reach, pairs.index + reach], 0, 1).tolist()
-    return {"c_index": pairs.index, "c_low": low, "c_high": high}

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 
 Array = npt.NDArray[Any]
 Float = npt.NDArray[np.float64]
@@ -72,6 +73,23 @@ class Pairs:
         Technical report 85.
         """
         return float(np.sqrt(np.sum(np.square(self.influence))))
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """Give the interval of the C-index.
+
+        Parameters
+        ----------
+        level : float
+            Its coverage.
+
+        Returns
+        -------
+        tuple of float
+            Both limits by the normal distribution, within 0 and 1; NaN without comparable pairs.
+        """
+        reach = float(stats.norm.ppf((1 + level) / 2)) * self.standard_error
+        low, high = np.clip([self.index - reach, self.index + reach], 0, 1).tolist()
+        return low, high
 
 
 def count(

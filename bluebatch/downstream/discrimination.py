@@ -196,8 +196,7 @@ def _risk(
 
 
 def _describe(pairs: concordance.Pairs, folds: Folds) -> dict[str, Any]:
-    reach = float(stats.norm.ppf((1 + folds.level) / 2)) * pairs.standard_error
-    limits = {"low": max(pairs.index - reach, 0.0), "high": min(pairs.index + reach, 1.0)}
+    limits = dict(zip(("low", "high"), pairs.interval(folds.level), strict=True))
     return {"c_index": pairs.index, "standard_error": pairs.standard_error} | limits
 
 

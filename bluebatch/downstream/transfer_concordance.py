@@ -5,13 +5,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import scipy.stats
 
 from bluebatch.downstream import concordance, covariates, discrimination, patterns
 from bluebatch.downstream.outcomes import Outcome
 
 Array = npt.NDArray[Any]
-REACH = float(scipy.stats.norm.isf(0.025))
 
 
 def judge(
@@ -66,9 +64,5 @@ def agree(risk_score: Array, outcome: Outcome) -> dict[str, float]:
     """
     score = np.asarray(risk_score, np.float64)
     pairs = concordance.count(outcome.durations, outcome.event_observed, score)
-    index, reach = pairs.index, REACH * pairs.standard_error
-    bounds = {
-        "concordance_low": max(index - reach, 0.0),
-        "concordance_high": min(index + reach, 1.0),
-    }
-    return {"concordance": index, **bounds}
+    low, high = pairs.interval()
+    return {"concordance": pairs.index, "concordance_low": low, "concordance_high": high}
