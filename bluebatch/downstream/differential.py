@@ -16,6 +16,7 @@ import scipy.stats
 
 from bluebatch import errors
 from bluebatch.downstream import enrichment, two_groups, type_tests
+from bluebatch.expression import markers
 
 Array = npt.NDArray[Any]
 DESCRIPTIVE = "descriptive"
@@ -120,7 +121,7 @@ def compare(
             "statistic": statistic,
             "df": df,
             "p": p,
-            "q": enrichment.adjust(p),
+            "q": markers.adjust_p(p),
             "n_in": int(found.n[1]),
             "n_out": int(found.n[0]),
         }

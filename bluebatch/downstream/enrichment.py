@@ -144,7 +144,7 @@ def competitive(
             "statistic": statistic,
             "direction": np.where(shift > 0, "up", "down"),
             "p": p,
-            "q": adjust(p),
+            "q": markers.adjust_p(p),
         }
     )
     frame["kind"] = tests["kind"].iloc[0]
@@ -179,25 +179,6 @@ def of_tests(
         counted = over_representation(chosen, sets, tested)
         frame[[f"n_{name}", f"p_{name}", f"q_{name}"]] = counted[["n_chosen", "p", "q"]]
     return frame
-
-
-def adjust(p: Array) -> Array:
-    """Adjust p values by Benjamini and Hochberg, over those that exist.
-
-    Parameters
-    ----------
-    p : np.ndarray, shape (test,)
-        NaN where nothing was tested.
-
-    Returns
-    -------
-    np.ndarray, shape (test,)
-        NaN at the same places.
-    """
-    q = np.full(len(p), np.nan)
-    tested = ~np.isnan(p)
-    q[tested] = markers.adjust_p(p[tested])
-    return q
 
 
 class _Null(NamedTuple):

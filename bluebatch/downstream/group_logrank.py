@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bluebatch.downstream import hazards, logrank_scores, search, survival
+from bluebatch.downstream import hazards, logrank_scores, survival
+from bluebatch.expression import markers
 
 Array = npt.NDArray[Any]
 Float = npt.NDArray[np.float64]
@@ -204,5 +205,5 @@ def _list_pairs(
         table[f"n_{side}"] = [int(members[name].sum()) for name in table[side]]
         table[f"events_{side}"] = [int(events[members[name]].sum()) for name in table[side]]
     table = pd.concat([table, tests], axis=1)
-    table["q"] = search.adjust(tests["p_permuted"].fillna(tests["p"]).to_numpy(dtype=np.float64))
+    table["q"] = markers.adjust_p(tests["p_permuted"].fillna(tests["p"]).to_numpy(dtype=np.float64))
     return pd.concat([table, ratios[["hazard_ratio", "low", "high", "said"]]], axis=1)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bluebatch.downstream import division, logrank, patterns, permutation, search
+from bluebatch.expression import markers
 
 Array = npt.NDArray[Any]
 
@@ -79,7 +80,7 @@ def permuted(
     z = np.full(len(found.table), np.nan)
     n_with_groups, n_reached = 0, 0
     for order, tests in draws:
-        chosen = tested[search.adjust(tests.p) < alpha]
+        chosen = tested[markers.adjust_p(tests.p) < alpha]
         other = 0.0
         if len(chosen):
             n_with_groups += 1

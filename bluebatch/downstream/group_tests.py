@@ -10,7 +10,8 @@ import pandas as pd
 from scipy import stats
 
 from bluebatch import errors
-from bluebatch.downstream import clinical_columns, search
+from bluebatch.downstream import clinical_columns
+from bluebatch.expression import markers
 
 Array = npt.NDArray[Any]
 Float = npt.NDArray[np.float64]
@@ -113,7 +114,7 @@ def against(
         row |= {"n": len(known.index), "n_unknown": known.n_unknown}
         rows.append(row | (_test_levels(known, rng) if known.categorical else _test_numbers(known)))
     found = pd.DataFrame(rows, columns=[*COLUMNS])
-    found["q"] = search.adjust(found["p"].to_numpy(dtype=np.float64))
+    found["q"] = markers.adjust_p(found["p"].to_numpy(dtype=np.float64))
     whole = {"n": "Int64", "n_unknown": "Int64", "n_levels": "Int64", "df": "Int64"}
     return found.fillna({"said": ""}).astype(whole)
 

@@ -13,7 +13,8 @@ from lifelines.utils import restricted_mean_survival_time
 from scipy import stats
 
 from bluebatch import errors
-from bluebatch.downstream import search, survival
+from bluebatch.downstream import survival
+from bluebatch.expression import markers
 
 Array = npt.NDArray[Any]
 Float = npt.NDArray[np.float64]
@@ -170,5 +171,5 @@ def _differences(means: pd.DataFrame, reach: float) -> pd.DataFrame:
         row |= {"high_days": gap + reach * error, "z": z, "p": float(2 * stats.norm.sf(abs(z)))}
         rows.append(row | {"horizon_days": first["horizon_days"]})
     table = pd.DataFrame(rows, columns=[*DIFFERENCES])
-    table["q"] = search.adjust(table["p"].to_numpy(dtype=np.float64))
+    table["q"] = markers.adjust_p(table["p"].to_numpy(dtype=np.float64))
     return table

@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pydantic
-from scipy import stats
 
 from bluebatch import errors
 from bluebatch.downstream import definitions, logrank, outcomes, permutation, search_space
 from bluebatch.downstream.definitions import Absent, Definitions
+from bluebatch.expression import markers
 
 Array = npt.NDArray[Any]
 Float = npt.NDArray[np.float64]
@@ -192,30 +192,6 @@ def least_group(n_patients: int) -> int:
     return max(LEAST, -(-n_patients * LEAST_PERCENT // 100))
 
 
-def adjust(p: Float) -> Float:
-    """Adjust p-values for the share of false ones among those reported.
-
-    Parameters
-    ----------
-    p : np.ndarray, shape (definition,)
-        NaN where there was no test.
-
-    Returns
-    -------
-    np.ndarray, shape (definition,)
-        NaN at the same places, which count as no tests.
-
-    References
-    ----------
-    Benjamini Y, Hochberg Y (1995). J R Stat Soc B 57(1):289-300.
-    """
-    p = np.asarray(p, dtype=np.float64)
-    q, known = np.full(p.shape, np.nan), ~np.isnan(p)
-    if known.any():
-        q[known] = stats.false_discovery_control(p[known])
-    return q
-
-
 def _counts(found: Definitions, inside: Array, considered: Array, events: Array) -> pd.DataFrame:
     n_considered, n_in = considered.sum(axis=0), inside.sum(axis=0)
     events_in = inside[events].sum(axis=0)
@@ -237,7 +213,7 @@ def _add_tests(table: pd.DataFrame, enough: Array, tests: logrank.Tests) -> None
     table["tested"] = tested
     for name in ("z", "log_hazard_ratio", "p"):
         table[name] = np.where(tested, getattr(tests, name), np.nan)
-    table["q"] = adjust(table["p"].to_numpy())
+    table["q"] = markers.adjust_p(table["p"].to_numpy())
 
 
 def _permuted(
@@ -262,7 +238,7 @@ def _permuted(
     for draw in draws:
         # Where an order leaves nothing to compare, it says nothing against the others.
         largest.append(np.nanmax(draw.tests.statistic, initial=0))
-        as_many += (adjust(draw.tests.p) < settings.alpha).sum() >= n_significant
+        as_many += (markers.adjust_p(draw.tests.p) < settings.alpha).sum() >= n_significant
     reached = len(largest) - np.searchsorted(np.sort(largest), observed, side="left")
     p_max_t[columns] = (1 + reached) / (len(largest) + 1)
     return Luck(p_max_t, float((1 + as_many) / (len(largest) + 1)))

@@ -8,6 +8,7 @@ import scipy.stats
 
 from bluebatch import errors
 from bluebatch.downstream.signature_settings import SignatureSettings
+from bluebatch.expression import markers
 
 Array = npt.NDArray[Any]
 # Genes whose moments are taken at a time, in float64.
@@ -68,7 +69,7 @@ def select_genes(bulk: Array, inside: Array, max_q: float) -> Ranked:
     known = np.flatnonzero(np.isfinite(t))
     significant = np.zeros(n_genes, bool)
     if len(known):
-        adjusted = scipy.stats.false_discovery_control(p[known])
+        adjusted = markers.adjust_p(p[known])
         significant[known] = adjusted < max_q
     order = known[np.argsort(-np.abs(t[known]), kind="stable")]
     return Ranked(order, significant, t)

@@ -8,7 +8,8 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.stats
 
-from bluebatch.downstream import differential, enrichment, split_samples, two_groups, type_tests
+from bluebatch.downstream import differential, split_samples, two_groups, type_tests
+from bluebatch.expression import markers
 
 Array = npt.NDArray[Any]
 SPLIT = "split samples"
@@ -81,7 +82,7 @@ def compare(
             "difference": mean,
             "statistic": np.abs(z) * np.sign(mean),
             "p": p,
-            "q": enrichment.adjust(p),
+            "q": markers.adjust_p(p),
             "n_in": np.nansum(n_in, axis=(0, 1)) / fitted.n_repeats,
             "n_out": np.nansum(n_out, axis=(0, 1)) / fitted.n_repeats,
             "n_tests": n_tests,

@@ -8,9 +8,10 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.stats
 
-from bluebatch.downstream import definitions, logrank, permutation, search
+from bluebatch.downstream import definitions, logrank, permutation
 from bluebatch.downstream.definitions import Absent, Definitions
 from bluebatch.downstream.outcomes import Outcome
+from bluebatch.expression import markers
 
 Array = npt.NDArray[Any]
 STRATIFIED = "_stratified"
@@ -162,7 +163,7 @@ def replicate(
         table[f"log_hazard_ratio{suffix}"] = np.where(tested, tests.log_hazard_ratio, np.nan)
         table[f"p_one_sided{suffix}"] = scipy.stats.norm.sf(aligned)
         p = np.where(significant, table[f"p_one_sided{suffix}"], np.nan)
-        table[f"q_one_sided{suffix}"] = search.adjust(p)
+        table[f"q_one_sided{suffix}"] = markers.adjust_p(p)
         table[f"replicated{suffix}"] = p < settings.alpha
         columns = np.flatnonzero(significant)
         shown = considered[:, columns] if settings.absent == "drop" else None

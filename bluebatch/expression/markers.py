@@ -123,12 +123,12 @@ def adjust_p(p: npt.ArrayLike) -> FloatArray:
     Parameters
     ----------
     p : array_like, shape (..., test)
-        Raw p values.
+        Raw p values; NaN where there was no test.
 
     Returns
     -------
     np.ndarray, shape (..., test)
-        Adjusted p values, at most 1.
+        Adjusted p values, at most 1; NaN at the same places, which count as no tests.
 
     References
     ----------
@@ -136,8 +136,10 @@ def adjust_p(p: npt.ArrayLike) -> FloatArray:
     """
     values = np.asarray(p, dtype=np.float64)
     order = np.argsort(-values, axis=-1, kind="stable")
-    n = values.shape[-1]
-    scaled = np.take_along_axis(values, order, axis=-1) * n / np.arange(n, 0, -1)
+    # NaN is sorted last, beyond the smallest p, and spoils no minimum before it.
+    n = (~np.isnan(values)).sum(axis=-1, keepdims=True)
+    rank = np.maximum(n - np.arange(values.shape[-1]), 1)
+    scaled = np.take_along_axis(values, order, axis=-1) * n / rank
     adjusted = np.empty_like(values)
     lowest = np.minimum(np.minimum.accumulate(scaled, axis=-1), 1)
     np.put_along_axis(adjusted, order, lowest, axis=-1)

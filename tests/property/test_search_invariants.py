@@ -6,7 +6,8 @@ import numpy.typing as npt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bluebatch.downstream import definitions, logrank, search
+from bluebatch.downstream import definitions, logrank
+from bluebatch.expression import markers
 
 Array = npt.NDArray[Any]
 NAMES = st.lists(st.text(alphabet='AB&=" 01', max_size=4), min_size=1, max_size=4, unique=True)
@@ -88,7 +89,7 @@ def test_logrank__a_stratum_each_compares_nobody(cohort: tuple[Array, Array, Arr
 
 @given(hnp.arrays(np.float64, st.integers(1, 30), elements=st.floats(0, 1)))
 def test_adjust__keeps_the_order_and_never_lowers(p: Array) -> None:
-    q = search.adjust(p)
+    q = markers.adjust_p(p)
     assert (q >= p - 1e-15).all()
     assert (q <= 1).all()
     assert (np.diff(q[np.argsort(p)]) >= 0).all()

@@ -11,6 +11,7 @@ from statsmodels.stats import multitest
 
 from bluebatch import errors
 from bluebatch.downstream import logrank, outcomes, permutation, search
+from bluebatch.expression import markers
 
 Array = npt.NDArray[Any]
 COLUMNS = [
@@ -63,17 +64,17 @@ def test_least_group__is_ten_or_five_per_cent(n_patients: int, needed: int) -> N
 
 def test_adjust__four_by_hand() -> None:
     # Sorted .01 .02 .03 .5: times 4 by rank .04 .04 .04 .5.
-    found = search.adjust(np.array([0.5, 0.02, np.nan, 0.01, 0.03]))
+    found = markers.adjust_p(np.array([0.5, 0.02, np.nan, 0.01, 0.03]))
     np.testing.assert_allclose(found, [0.5, 0.04, np.nan, 0.04, 0.04])
-    assert np.isnan(search.adjust(np.full(3, np.nan))).all()
-    assert search.adjust(np.empty(0)).size == 0
+    assert np.isnan(markers.adjust_p(np.full(3, np.nan))).all()
+    assert markers.adjust_p(np.empty(0)).size == 0
 
 
 def test_adjust__equals_scipy_and_statsmodels() -> None:
     p = np.random.default_rng(0).random(200) ** 3
-    np.testing.assert_allclose(search.adjust(p), stats.false_discovery_control(p), rtol=1e-12)
+    np.testing.assert_allclose(markers.adjust_p(p), stats.false_discovery_control(p), rtol=1e-12)
     other = multitest.multipletests(p, method="fdr_bh")[1]
-    np.testing.assert_allclose(search.adjust(p), other, rtol=1e-12)
+    np.testing.assert_allclose(markers.adjust_p(p), other, rtol=1e-12)
 
 
 def test_run__one_type_by_hand() -> None:
