@@ -1,13 +1,9 @@
-"""Commands about patients: subtype, transfer."""
-
-from typing import Any
+"""What commands about patients share: who they are and how long they lived."""
 
 import click
 
-from bluebatch.cli import options, output, science
-from bluebatch.downstream import subtype, transfer, transfer_files
+from bluebatch.cli import options
 from bluebatch.downstream.clinical import EndpointSettings
-from bluebatch.downstream.subtype_settings import Settings
 
 
 def _leave_out(
@@ -79,75 +75,3 @@ def patient_options(command: options.F) -> options.F:
     ):
         command = add(command)
     return command
-
-
-@click.command("subtype")
-@click.argument("results", type=options.place)
-@patient_options
-@options.names_option("--cell-types", "Cell types that definitions may pick. Default: all.")
-@click.option(
-    "--gene-sets", type=options.PATH, help="GMT file of gene sets to test. Default: none."
-)
-@science.setting(
-    "--split-samples",
-    "differential",
-    "split_samples",
-    is_flag=True,
-    help="Test expression in patients and by genes that took no part in the groups.",
-)
-@science.setting(
-    "--absent",
-    "search",
-    "absent",
-    type=click.Choice(["rest", "drop"]),
-    help="Patients without a cell type of a definition: among the rest, or left out. "
-    "Default: as configured.",
-)
-@science.setting(
-    "--min-group",
-    "search",
-    "min_group",
-    type=int,
-    help="Fewest patients inside and outside a definition. Default: as configured.",
-)
-@science.setting(
-    "--permutations",
-    "search",
-    "n_permutations",
-    type=int,
-    help="Permutations of survival behind the p of the search. Default: as configured.",
-)
-@science.config_option
-@output.flags
-def subtype_command(
-    results: options.Place, out: options.Place, config_name: str, **how: Any
-) -> None:
-    """Group patients by cell states that go with survival.
-
-    RESULTS is a store of profiles; a cohort store stands for its bulk expression alone, and a
-    composition store (`ingest --kind proportion`) for proportions alone.
-    """
-    settings = science.load(config_name).part(Settings)
-    with transfer_files.all_or_nothing(out):
-        output.tell(subtype.run(results, out, settings, subtype.Options(**how)))
-
-
-@click.command("transfer")
-@click.argument("subtypes", type=options.place)
-@click.argument("results", type=options.place)
-@patient_options
-@click.option(
-    "--permutations",
-    "n_permutations",
-    type=click.IntRange(min=0),
-    default=1000,
-    show_default=True,
-    help="Permutations of survival behind the p of how many definitions replicate.",
-)
-@output.flags
-def transfer_command(
-    subtypes: options.Place, results: options.Place, out: options.Place, **how: Any
-) -> None:
-    """Test the frozen groups of SUBTYPES on the RESULTS of a second cohort; nothing is refitted."""
-    with transfer_files.all_or_nothing(out):
-        output.tell(transfer.run(subtypes, results, out, transfer.Options(**how)))

@@ -12,13 +12,12 @@ from bluebatch.downstream import (
     subtype_files,
     subtype_survival,
     subtype_tables,
-    transfer_files,
 )
 from bluebatch.downstream.patient_options import Cohort, PatientOptions, open_cohort
 from bluebatch.downstream.subtype_settings import Settings
 from bluebatch.downstream.subtype_summary import Summary
 from bluebatch.run import progress
-from bluebatch.store import places
+from bluebatch.store import output_folders, places
 
 
 class Options(PatientOptions):
@@ -68,7 +67,7 @@ def run(
     """
     settings = settings or Settings()
     inputs = [results, options.cohort, options.clinical, options.gene_sets]
-    transfer_files.check(out, inputs, overwrite=options.overwrite)
+    output_folders.check(out, inputs, overwrite=options.overwrite)
     cohort = open_cohort(results, options, settings.subtypes.max_bulk_genes)
     cell_types = _choose_types(cohort, options)
     sets = _read_sets(cohort, options, settings)

@@ -15,15 +15,12 @@ from bluebatch.downstream import (
     subtype_figures,
     subtype_freeze,
     subtype_store,
-    transfer_files,
 )
 from bluebatch.downstream.discovery import Discovery
 from bluebatch.downstream.patient_options import Cohort
 from bluebatch.downstream.subtype_expression import Expression
 from bluebatch.downstream.subtype_summary import Summary
-from bluebatch.store import digests, files, places, schema
-
-SUMMARY_FILE = "summary.json"
+from bluebatch.store import digests, files, output_folders, places, schema
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -83,7 +80,7 @@ def write(
         "seed": seed,
         "notes": work.notes,
     }
-    with transfer_files.whole_folder(out) as folder:
+    with output_folders.whole_folder(out) as folder:
         subtype_store.write_store(
             folder / schema.SUBTYPES_STORE, found, cohort.patients, attributes
         )
@@ -102,7 +99,7 @@ def write(
         summary = Summary(str(out), cohort, found, tables, n_figures, alpha, work.notes)
         content = {**summary.as_dict(), **attributes, "bluebatch": metadata.version("bluebatch")}
         text = json.dumps(report.plain(content), indent=1, allow_nan=False)
-        (folder / SUMMARY_FILE).write_text(text + "\n")
+        (folder / output_folders.SUBTYPES_FILE).write_text(text + "\n")
     return summary
 
 

@@ -11,11 +11,12 @@ import pandas as pd
 
 from bluebatch import errors
 from bluebatch.downstream import patterns
-from bluebatch.store import places
+from bluebatch.store import output_folders, places, schema
 from bluebatch.store import read as stores
 
 Array = npt.NDArray[Any]
-STORE, SUMMARY, TRANSFER = "subtypes.zarr", "summary.json", "transfer.json"
+STORE = schema.SUBTYPES_STORE
+SUMMARY, TRANSFER = output_folders.SUBTYPES_FILE, output_folders.TRANSFER_FILE
 # Tables that a folder may do without, and what each is for.
 TABLES = {
     "definitions": "definitions of groups",

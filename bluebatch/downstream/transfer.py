@@ -20,7 +20,6 @@ from bluebatch.downstream import (
     transfer_concordance,
     transfer_content,
     transfer_drawing,
-    transfer_files,
     transfer_hazards,
     transfer_states,
     transfer_survival,
@@ -33,7 +32,7 @@ from bluebatch.downstream.signature import Scores
 from bluebatch.downstream.transfer_content import Transferred
 from bluebatch.downstream.transfer_summary import Summary
 from bluebatch.store import genes as gene_names
-from bluebatch.store import places
+from bluebatch.store import output_folders, places
 
 Array = npt.NDArray[Any]
 # Only named genes are read: none is chosen here.
@@ -85,7 +84,7 @@ def run(
         If an input cannot be read or does not fit, or something stands at the output.
     """
     inputs = [subtypes, results, options.cohort, options.clinical]
-    transfer_files.check(out, inputs, overwrite=options.overwrite)
+    output_folders.check(out, inputs, overwrite=options.overwrite)
     model = frozen.read(subtypes)
     cohort = open_cohort(results, options, MAX_GENES)
     transferred = measure(model, cohort, options)
@@ -96,8 +95,8 @@ def run(
         "frozen": {"settings": model.settings, "made_from": model.made_from, "facts": model.facts},
         "bluebatch_version": metadata.version("bluebatch"),
     }
-    with transfer_files.whole_folder(out) as folder:
-        transfer_files.save(folder, transfer_content.tables(transferred, model), facts)
+    with output_folders.whole_folder(out) as folder:
+        transfer_content.save(folder, transfer_content.tables(transferred, model), facts)
         transfer_drawing.draw_all(folder / "figures", transferred)
     return summary
 

@@ -1,13 +1,23 @@
 """Everything that a transfer finds, and the tables that it becomes."""
 
 import dataclasses
+import json
+import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from bluebatch.downstream import frozen, transfer_states, transfer_survival, transfer_tests
+from bluebatch.downstream import (
+    frozen,
+    report,
+    transfer_states,
+    transfer_survival,
+    transfer_tests,
+)
 from bluebatch.downstream.patient_options import Cohort
+from bluebatch.store import output_folders
 
 COLUMNS = [
     *("family", "comparison", "test", "statistic", "p_one_sided", "p", "q", "p_permutation"),
@@ -137,6 +147,26 @@ def tests(transferred: Transferred) -> pd.DataFrame:
                 overall = ("log-rank", row["statistic"], np.nan, row["p"], np.nan, luck, PLAIN)
                 rows.append(_row(*told, *overall))
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def save(
+    folder: pathlib.Path, tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]
+) -> None:
+    """Write tables as CSV and everything else as JSON.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        To be filled.
+    tables : mapping of str to pd.DataFrame
+        By file name without ``.csv``; no index is written.
+    facts : mapping of str to Any
+        Written to ``transfer.json``, NaN as null.
+    """
+    for name, table in tables.items():
+        table.to_csv(folder / f"{name}.csv", index=False, float_format="%.6g")
+    text = json.dumps(report.plain(facts), indent=1, allow_nan=False)
+    (folder / output_folders.TRANSFER_FILE).write_text(text + "\n")
 
 
 def _row(*values: Any) -> dict[str, Any]:

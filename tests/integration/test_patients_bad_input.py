@@ -19,7 +19,7 @@ from integration.patient_files import (
     write_all,
 )
 
-from bluebatch.cli import patients as commands
+from bluebatch.cli import subtype, transfer
 
 Spoil = Callable[[pathlib.Path], object]
 
@@ -229,7 +229,7 @@ def test_subtype__results_of_another_kind_or_unfinished(
         assert f"r.zarr: {told}" in refused(*given, code=code)
 
 
-@pytest.mark.parametrize("command", [commands.subtype_command, commands.transfer_command])
+@pytest.mark.parametrize("command", [subtype.subtype_command, transfer.transfer_command])
 def test_help__every_flag_is_explained_in_a_line(command: click.Command) -> None:
     flags = [each for each in command.params if isinstance(each, click.Option)]
     assert len(flags) > 15

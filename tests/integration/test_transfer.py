@@ -15,8 +15,8 @@ from fsspec.implementations import memory
 from unit.downstream import freezing, planted
 
 from bluebatch import errors
-from bluebatch.downstream import frozen, patterns, transfer, transfer_files, transfer_summary
-from bluebatch.store import places, schema, write
+from bluebatch.downstream import frozen, patterns, transfer, transfer_summary
+from bluebatch.store import output_folders, places, schema, write
 
 Array = npt.NDArray[Any]
 PLAN = planted.Plan(n_patients=150, n_genes=40)
@@ -241,7 +241,7 @@ def test_run__writes_to_a_url(elsewhere: str, subtypes: pathlib.Path, second: Pa
     with pytest.raises(errors.OutputExistsError, match="something stands there"):
         run(subtypes, second, out)
     run(subtypes, second, out, overwrite=True)
-    facts = json.loads((places.place(out) / transfer_files.JSON_FILE).read_text())
+    facts = json.loads((places.place(out) / output_folders.TRANSFER_FILE).read_text())
     assert facts["n_patients"] == PLAN.n_patients
     frozen.write(f"{elsewhere}/model", frozen.read(subtypes))
     assert frozen.read(f"{elsewhere}/model").cell_types == ["Mono", "T"]
@@ -267,9 +267,9 @@ def test_run__output_of_others_stays(
         with pytest.raises(errors.OutputExistsError, match=said):
             run(subtypes, second, out, overwrite=overwrite)
     assert (out / "thesis.txt").read_text() == "mine"
-    (out / "thesis.txt").rename(out / transfer_files.JSON_FILE)
+    (out / "thesis.txt").rename(out / output_folders.TRANSFER_FILE)
     run(subtypes, second, out, overwrite=True)
-    assert json.loads((out / transfer_files.JSON_FILE).read_text())["n_patients"] == 150
+    assert json.loads((out / output_folders.TRANSFER_FILE).read_text())["n_patients"] == 150
     assert [file.name for file in tmp_path.iterdir()] == ["out"]
 
 
@@ -279,7 +279,7 @@ def test_whole_folder__what_fails_leaves_what_stood_there(tmp_path: pathlib.Path
     (out / "old").write_text("old")
 
     def fail() -> None:
-        with transfer_files.whole_folder(out) as folder:
+        with output_folders.whole_folder(out) as folder:
             (folder / "new").write_text("half")
             raise RuntimeError
 

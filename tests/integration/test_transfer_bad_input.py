@@ -24,7 +24,7 @@ from integration.patient_files import (
 )
 from unit.downstream import freezing, planted
 
-from bluebatch.downstream import frozen, transfer, transfer_drawing, transfer_files
+from bluebatch.downstream import frozen, transfer, transfer_content, transfer_drawing
 
 Spoil = Callable[[pathlib.Path], object]
 
@@ -261,7 +261,7 @@ def test_transfer__what_is_stopped_leaves_what_stood_there(
 ) -> None:
     stops = [
         (transfer, "measure", stop, "interrupted: .*out is as it was before; run the same"),
-        (transfer_files, "save", stop, "interrupted: .*out is as it was before; run the same"),
+        (transfer_content, "save", stop, "interrupted: .*out is as it was before; run the same"),
         (transfer_drawing, "draw_all", fill, "out: no space left on the disk. It is as it was"),
     ]
 

@@ -1,23 +1,18 @@
-"""The folder of a transfer: whole or not there, and replaced only where it is ours."""
+"""Output folders of many files: whole or not there, and replaced only where they are ours."""
 
 import errno
-import json
 import os
 import pathlib
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
-
-import pandas as pd
 
 from bluebatch import errors
-from bluebatch.downstream import report
 from bluebatch.store import outputs, places, write
 
-JSON_FILE = "transfer.json"
 # Any of these says that a folder is of `bluebatch subtype` or `bluebatch transfer`.
-OURS = (JSON_FILE, "summary.json")
+SUBTYPES_FILE, TRANSFER_FILE = "summary.json", "transfer.json"
+OURS = (SUBTYPES_FILE, TRANSFER_FILE)
 
 
 def check(
@@ -142,26 +137,6 @@ def whole_folder(out: str | places.Place) -> Iterator[pathlib.Path]:
                 places.remove(old)
             elif old.exists():
                 old.rename(folder)
-
-
-def save(
-    folder: pathlib.Path, tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]
-) -> None:
-    """Write tables as CSV and everything else as JSON.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        To be filled.
-    tables : mapping of str to pd.DataFrame
-        By file name without ``.csv``; no index is written.
-    facts : mapping of str to Any
-        Written to ``transfer.json``, NaN as null.
-    """
-    for name, table in tables.items():
-        table.to_csv(folder / f"{name}.csv", index=False, float_format="%.6g")
-    text = json.dumps(report.plain(facts), indent=1, allow_nan=False)
-    (folder / JSON_FILE).write_text(text + "\n")
 
 
 def _check_place(folder: places.Place) -> None:
