@@ -1,7 +1,7 @@
 """Groups of patients against every column of a clinical table."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -138,11 +138,7 @@ def level_counts(groups: Array, names: Sequence[str], table: pd.DataFrame) -> pd
         of whom the column is known).
     """
     rows = []
-    for name in table.columns:
-        try:
-            known = _know(str(name), table[name], groups, names)
-        except errors.ValuesError:
-            continue
+    for name, known in _known_columns(groups, names, table):
         if not known.categorical:
             continue
         counts = known.counts()
@@ -171,11 +167,7 @@ def quartiles(groups: Array, names: Sequence[str], table: pd.DataFrame) -> pd.Da
         One row a column and group: column, group, n, lower_quartile, median, upper_quartile.
     """
     rows = []
-    for name in table.columns:
-        try:
-            known = _know(str(name), table[name], groups, names)
-        except errors.ValuesError:
-            continue
+    for name, known in _known_columns(groups, names, table):
         for at in [] if known.categorical else known.present:
             values = known.column.values[known.index == at]
             cuts = np.quantile(values, [0.25, 0.5, 0.75])
@@ -184,6 +176,18 @@ def quartiles(groups: Array, names: Sequence[str], table: pd.DataFrame) -> pd.Da
             rows.append(row | dict(zip(words, cuts.tolist(), strict=True)))
     columns = ["column", "group", "n", "lower_quartile", "median", "upper_quartile"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def _known_columns(
+    groups: Array, names: Sequence[str], table: pd.DataFrame
+) -> Iterator[tuple[str, Known]]:
+    """Go through the columns that can be tested."""
+    for name in table.columns:
+        try:
+            known = _know(str(name), table[name], groups, names)
+        except errors.ValuesError:
+            continue
+        yield name, known
 
 
 def _know(name: str, series: "pd.Series[Any]", groups: Array, names: Sequence[str]) -> Known:

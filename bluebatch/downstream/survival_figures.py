@@ -21,7 +21,6 @@ IntArray = npt.NDArray[np.integer]
 GROUP_COLOURS = (figures.BLUE, "#6B6B6B", figures.VERMILION)
 # What a p-value of a Kaplan-Meier figure may be worth.
 DESCRIPTIVE = "descriptive: the groups were chosen by survival"
-PERMUTATION = "permutation of the patients"
 SEARCHED = "permutation of the whole procedure"
 FROZEN_OVERALL = "two-sided, frozen beforehand"
 FROZEN = "one-sided, frozen beforehand"
